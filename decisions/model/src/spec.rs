@@ -1,0 +1,272 @@
+//! What an operator wishes for: a service, its replicas, and how to keep them well.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Revision, ServiceName};
+
+/// The most replicas one service may ask for.
+pub const REPLICAS_MAX: u32 = 100_000;
+
+/// A wish: keep `replicas` instances of this running, like this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSpec {
+    /// Unique in the fleet.
+    pub name: ServiceName,
+    /// What to run.
+    pub artifact: Artifact,
+    /// How many.
+    pub replicas: u32,
+    /// Which ports its instances listen on.
+    #[serde(default)]
+    pub ports: Ports,
+    /// Extra environment, on top of what the agent sets (`PORT` and the `ORRERY_*` variables).
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Where it runs; the agent's own directory when absent.
+    #[serde(default)]
+    pub working_dir: Option<String>,
+    /// Services that must have a healthy instance before the first instance of this starts.
+    #[serde(default)]
+    pub after: Vec<ServiceName>,
+    /// What to do when an instance ends.
+    #[serde(default)]
+    pub restart: RestartPolicy,
+    /// How to tell whether an instance is well.
+    #[serde(default)]
+    pub probes: Probes,
+    /// What an instance may use.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How long an instance may take to end after SIGTERM, before SIGKILL.
+    #[serde(default = "default_grace_ms")]
+    pub grace_period_ms: u64,
+    /// The write that made this spec what it is; set by the store, not by the operator.
+    #[serde(default)]
+    pub revision: Revision,
+}
+
+fn default_grace_ms() -> u64 {
+    3_000
+}
+
+/// What to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Artifact {
+    /// A binary target of a Cargo package.
+    Cargo {
+        /// Path of the package's `Cargo.toml`.
+        manifest_path: String,
+        /// Name of the binary target.
+        bin_name: String,
+    },
+    /// A program with its arguments; no shell reads it.
+    Command {
+        /// Path, or a name looked up in `PATH`.
+        program: String,
+        /// Arguments, one each.
+        #[serde(default)]
+        args: Vec<String>,
+    },
+}
+
+/// Which ports the instances of a service listen on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ports {
+    /// Ports that instances 0, 1, 2 ... get, in order; further ones come from 12000-19999.
+    pub well_known: Vec<u16>,
+    /// `false`: the program listens on no port and gets none.
+    pub wanted: bool,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self {
+            well_known: Vec::new(),
+            wanted: true,
+        }
+    }
+}
+
+/// What to do when an instance ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RestartPolicy {
+    /// Pause before the second start in a row; the first restart is immediate.
+    pub backoff_initial_ms: u64,
+    /// Longest pause.
+    pub backoff_max_ms: u64,
+    /// An instance that was healthy for this long starts the count anew.
+    pub reset_after_ms: u64,
+    /// Starts in a row without a healthy period, before the slot is given up as `failed`.
+    pub attempts_max: u32,
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        Self {
+            backoff_initial_ms: 100,
+            backoff_max_ms: 30_000,
+            reset_after_ms: 10_000,
+            attempts_max: 8,
+        }
+    }
+}
+
+/// How to tell whether an instance is well.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Probes {
+    /// When it counts as ready for the first time.
+    pub readiness: Probe,
+    /// Whether it still lives; asked for as long as it runs.
+    pub liveness: Probe,
+}
+
+/// One question and its patience.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Probe {
+    /// How to ask.
+    pub kind: ProbeKind,
+    /// Pause between two questions.
+    pub interval_ms: u64,
+    /// How long an answer may take.
+    pub timeout_ms: u64,
+    /// Bad answers in a row that make an instance unhealthy.
+    pub failures_max: u32,
+    /// Readiness only: how long the first good answer may take before the start counts as failed.
+    pub deadline_ms: u64,
+}
+
+impl Default for Probe {
+    fn default() -> Self {
+        Self {
+            kind: ProbeKind::Procedure,
+            interval_ms: 500,
+            timeout_ms: 500,
+            failures_max: 3,
+            deadline_ms: 30_000,
+        }
+    }
+}
+
+/// How a probe asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeKind {
+    /// The built-in `HEALTH` procedure. As readiness: `READY=1` on the notify socket, or `HEALTH`.
+    #[default]
+    Procedure,
+    /// A TCP connection to the instance's port is accepted.
+    Tcp,
+    /// `GET path` on the instance's port answers 2xx.
+    Http {
+        /// For instance `/livez`.
+        path: String,
+    },
+    /// A program that exits with 0.
+    Exec {
+        /// Path or name.
+        program: String,
+        /// Arguments, one each.
+        #[serde(default)]
+        args: Vec<String>,
+    },
+    /// Not asked: it is well as long as it runs.
+    None,
+}
+
+/// What an instance may use. Absent means unlimited.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// CPU time, in thousandths of a core.
+    pub cpu_millicores: Option<u64>,
+    /// Memory, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Processes and threads.
+    pub pids: Option<u64>,
+}
+
+/// What is wrong with a spec, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {why}")]
+pub struct SpecError {
+    /// Path of the field, as in `artifact.bin_name`.
+    pub field: &'static str,
+    /// What is wrong with it, and what would be right.
+    pub why: String,
+}
+
+impl ServiceSpec {
+    /// A spec with every default, for an artifact.
+    #[must_use]
+    pub fn new(name: ServiceName, artifact: Artifact, replicas: u32) -> Self {
+        Self {
+            name,
+            artifact,
+            replicas,
+            ports: Ports {
+                well_known: Vec::new(),
+                wanted: true,
+            },
+            env: BTreeMap::new(),
+            working_dir: None,
+            after: Vec::new(),
+            restart: RestartPolicy::default(),
+            probes: Probes::default(),
+            limits: Limits::default(),
+            grace_period_ms: default_grace_ms(),
+            revision: Revision::default(),
+        }
+    }
+
+    /// Checks what types cannot say.
+    ///
+    /// # Errors
+    /// [`SpecError`] names the first field that is wrong.
+    pub fn check(&self) -> Result<(), SpecError> {
+        let refuse = |field, why: &str| {
+            Err(SpecError {
+                field,
+                why: why.to_owned(),
+            })
+        };
+        if self.replicas > REPLICAS_MAX {
+            return refuse("replicas", "at most 100000");
+        }
+        if self.after.contains(&self.name) {
+            return refuse("after", "a service cannot wait for itself");
+        }
+        let (field, empty) = match &self.artifact {
+            Artifact::Cargo { manifest_path, .. } if manifest_path.is_empty() => {
+                ("artifact.cargo.manifest_path", true)
+            }
+            Artifact::Cargo { bin_name, .. } => ("artifact.cargo.bin_name", bin_name.is_empty()),
+            Artifact::Command { program, .. } => ("artifact.command.program", program.is_empty()),
+        };
+        if empty {
+            return refuse(field, "it is empty");
+        }
+        if let Some(name) = self.env.keys().find(|n| !env_name_is_valid(n)) {
+            return Err(SpecError {
+                field: "env",
+                why: format!("{name:?} is not a variable name"),
+            });
+        }
+        if self.env.values().any(|value| value.contains('\0')) {
+            return refuse("env", "a value contains a NUL byte");
+        }
+        Ok(())
+    }
+}
+
+fn env_name_is_valid(name: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    !name.is_empty() && name.bytes().all(good) && !name.starts_with(|c: char| c.is_ascii_digit())
+}
