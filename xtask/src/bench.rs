@@ -1,0 +1,28 @@
+//! `cargo xtask bench`: hands its arguments to the benchmarks, built as a release.
+
+use crate::step::Step;
+use crate::{Command, Invocation};
+
+pub(crate) const COMMAND: Command = Command {
+    name: "bench",
+    summary: "run the benchmarks (release build); arguments are passed on",
+    help: "cargo xtask bench [arguments of the benchmarks...]
+
+Builds package `benchmarks` in release mode and runs it; results are a table on stdout.
+The same as `cargo run --release -p benchmarks -- ...`.
+
+Examples:
+  cargo xtask bench
+  cargo xtask bench rpc
+  cargo xtask bench -- --help      the benchmarks' own help",
+    run,
+};
+
+fn run(invocation: &Invocation) -> Result<(), String> {
+    let mut step = Step::cargo("bench", "run --release --package benchmarks --");
+    let passed = invocation.arguments.iter();
+    step.arguments
+        .extend(passed.skip_while(|word| *word == "--").cloned());
+    step.run(&invocation.root)
+        .map_err(|why| format!("`{}` {why}", step.line()))
+}

@@ -1,0 +1,193 @@
+//! `cargo xtask test`: from a machine that has only Rust to a verdict on every test.
+
+use std::path::Path;
+use std::process::{Command as Child, Stdio};
+use std::time::Instant;
+
+use crate::runner::{self, Tally};
+use crate::step::Step;
+use crate::{Command, Invocation, packages};
+
+pub(crate) const COMMAND: Command = Command {
+    name: "test",
+    summary: "everything needed to test from nothing, then the tests",
+    help: "cargo xtask test [--quick] [-p PACKAGE]... [FILTER...]
+
+Checks the toolchain and the programs the tests use (installs Debian packages when it may),
+builds the binaries that the tests start, then runs doc tests and tests: with cargo-nextest when
+it is installed, with cargo test otherwise. Ends with one line: `N passed, N failed`.
+
+  --quick      only what needs no running service: decisions, mechanism, xtask; no doc tests
+  -p PACKAGE   only this package (may be repeated); no doc tests
+  FILTER       only tests whose name contains it; no doc tests
+
+Examples:
+  cargo xtask test
+  cargo xtask test --quick
+  cargo xtask test -p scheduling killed",
+    run,
+};
+
+/// The packages of `--quick`: those below the services, which start no binary of another package.
+const QUICK: &[&str] = &[
+    "model",
+    "membership",
+    "reconciliation",
+    "rpc",
+    "rpc-derive",
+    "store",
+    "supervision",
+    "xtask",
+];
+
+/// What the caller wants tested.
+#[derive(Default)]
+struct Selection {
+    quick: bool,
+    packages: Vec<String>,
+    filters: Vec<String>,
+}
+
+impl Selection {
+    fn parse(arguments: &[String]) -> Result<Selection, String> {
+        let mut selection = Selection::default();
+        let mut words = arguments.iter();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--quick" => selection.quick = true,
+                "-p" | "--package" => {
+                    let package = words.next().ok_or("-p needs a package's name")?;
+                    selection.packages.push(package.clone());
+                }
+                option if option.starts_with('-') => {
+                    return Err(format!("test does not know `{option}`\n{}", COMMAND.help));
+                }
+                filter => selection.filters.push(filter.to_string()),
+            }
+        }
+        if selection.quick {
+            selection
+                .packages
+                .extend(QUICK.iter().map(|name| name.to_string()));
+        }
+        Ok(selection)
+    }
+
+    fn is_everything(&self) -> bool {
+        self.packages.is_empty() && self.filters.is_empty()
+    }
+
+    /// The tests proper: nextest when there is one, and what every Rust has otherwise.
+    fn tests(&self) -> Step {
+        let nextest = packages::find("cargo-nextest").is_some();
+        let mut step = if nextest {
+            Step::cargo("tests", "nextest run --no-fail-fast")
+        } else {
+            Step::cargo("tests", "test --no-fail-fast --lib --bins --tests")
+        };
+        if self.packages.is_empty() {
+            step.arguments.push("--workspace".into());
+        }
+        for package in &self.packages {
+            step.arguments
+                .extend(["--package".to_string(), package.clone()]);
+        }
+        if !nextest && !self.filters.is_empty() {
+            step.arguments.push("--".into());
+        }
+        step.arguments.extend(self.filters.iter().cloned());
+        step
+    }
+}
+
+fn run(invocation: &Invocation) -> Result<(), String> {
+    let root = &invocation.root;
+    let selection = Selection::parse(&invocation.arguments)?;
+    let started = Instant::now();
+    toolchain(root)?;
+    packages::ensure()?;
+
+    // Tests of the fleet start real binaries of other packages, which no test target would build.
+    if !selection.quick {
+        let build = Step::cargo("build", "build --workspace --bins");
+        build
+            .run(root)
+            .map_err(|why| format!("`{}` {why}", build.line()))?;
+    }
+    let mut steps = Vec::new();
+    if selection.is_everything() {
+        steps.push(Step::cargo(
+            "doc tests",
+            "test --workspace --doc --no-fail-fast",
+        ));
+    }
+    steps.push(selection.tests());
+    let mut tally = Tally::default();
+    let mut broken = Vec::new();
+    for step in steps {
+        let step = step.with("RUST_BACKTRACE", "1");
+        let (counted, well) = runner::run(&step, root)?;
+        tally.add(counted);
+        if !well {
+            broken.push(step.line());
+        }
+    }
+    conclude(tally, &broken, started)
+}
+
+/// The last line is for whoever counts; what failed stands above it.
+fn conclude(tally: Tally, broken: &[String], started: Instant) -> Result<(), String> {
+    let Tally { passed, failed } = tally;
+    let counts = format!("{passed} passed, {failed} failed");
+    eprintln!(
+        "==> done in {} s, with the build",
+        started.elapsed().as_secs()
+    );
+    if !broken.is_empty() {
+        return Err(format!("failed: {}\n{counts}", broken.join("; ")));
+    }
+    if passed == 0 {
+        return Err(format!(
+            "no test ran: does the filter match anything?\n{counts}"
+        ));
+    }
+    eprintln!("{counts}");
+    Ok(())
+}
+
+/// Compares the installed rustc with the root manifest's `rust-version`.
+fn toolchain(root: &Path) -> Result<(), String> {
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml"))
+        .map_err(|error| format!("failed to read Cargo.toml: {error}"))?;
+    let manifest: toml::Table = manifest
+        .parse()
+        .map_err(|error| format!("failed to read Cargo.toml: {error}"))?;
+    let package = manifest
+        .get("workspace")
+        .and_then(|workspace| workspace.get("package"));
+    let needed = package.and_then(|package| package.get("rust-version"));
+    let needed = needed.and_then(toml::Value::as_str).unwrap_or("1.0");
+    let output = Child::new("rustc")
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("failed to start rustc: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_string();
+    let found = text.split_whitespace().nth(1).unwrap_or_default();
+    if numbers(found) < numbers(needed) {
+        return Err(format!(
+            "rustc {found} is too old, {needed} is needed: `rustup update stable`"
+        ));
+    }
+    eprintln!("==> toolchain: {text}");
+    Ok(())
+}
+
+/// `1.95.0-nightly` as comparable numbers.
+fn numbers(version: &str) -> Vec<u32> {
+    let plain = version.split('-').next().unwrap_or_default();
+    plain
+        .split('.')
+        .map_while(|part| part.parse().ok())
+        .collect()
+}
