@@ -1,0 +1,67 @@
+//! What an agent pulls.
+
+use model::{Instance, NodeId, Revision, ServiceSpec};
+use serde::{Deserialize, Serialize};
+
+use crate::Snapshot;
+
+/// Everything one node should be doing, as of one revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignments {
+    /// The state they come from. An agent never goes back to older ones.
+    pub revision: Revision,
+    /// One for each instance of the node that is not terminal. What is not here must not run.
+    pub items: Vec<Assignment>,
+}
+
+/// One instance that a node has to look after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The instance as the control plane knows it; the agent reports what it knows better.
+    pub instance: Instance,
+    /// What should be.
+    pub desired: Desired,
+}
+
+/// What should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Desired {
+    /// It should run, like this. It may be started at once.
+    Run(Box<ServiceSpec>),
+    /// It should end, and nothing of it should be left.
+    Stop {
+        /// How long it may take after SIGTERM, in milliseconds. `None`: its service is gone, so
+        /// what its own spec said, as far as the agent remembers.
+        grace_period_ms: Option<u64>,
+    },
+}
+
+/// What one node should be doing.
+#[must_use]
+pub fn assignments(snapshot: &Snapshot, node: &NodeId) -> Assignments {
+    let instances = snapshot.instances.values();
+    let here = instances.filter(|i| i.node.as_ref() == Some(node) && i.state.may_have_process());
+    Assignments {
+        revision: snapshot.revision,
+        items: here
+            .map(|instance| assignment(snapshot, instance))
+            .collect(),
+    }
+}
+
+fn assignment(snapshot: &Snapshot, instance: &Instance) -> Assignment {
+    let spec = snapshot.specs.get(&instance.id.slot.service);
+    let desired = match spec {
+        Some(spec) if instance.state != model::InstanceState::Stopping => {
+            Desired::Run(Box::new(spec.clone()))
+        }
+        _ => Desired::Stop {
+            grace_period_ms: spec.map(|spec| spec.grace_period_ms),
+        },
+    };
+    Assignment {
+        instance: instance.clone(),
+        desired,
+    }
+}

@@ -1,0 +1,64 @@
+//! A changed spec reaches the slots of a service one at a time.
+
+use model::{Instance, InstanceState, ServiceSpec, Slot};
+
+use super::Planner;
+use crate::{StopReason, WaitReason};
+
+impl<'a> Planner<'a> {
+    /// `wanted`: the instances of the wanted slots, ordered.
+    ///
+    /// What is not healthy has nothing to lose, so it is replaced first; a healthy instance goes
+    /// only when every other slot is healthy. A new spec that does not work therefore costs one
+    /// slot, and stays there.
+    pub(super) fn rollout(&mut self, spec: &ServiceSpec, wanted: &[&'a Instance]) {
+        let owners = || wanted.iter().filter(|i| !i.state.is_terminal());
+        let outdated = |i: &Instance| i.spec_revision != spec.revision;
+        let next = owners().find(|i| outdated(i) && i.state != InstanceState::Stopping);
+        let Some(first) = next else { return };
+        if self.stops_one_of(spec) {
+            return;
+        }
+        if let Some(behind) = owners().find(|i| i.state == InstanceState::Stopping) {
+            return self.hold_rollout(first, &behind.id.slot);
+        }
+        let sick = owners().find(|i| outdated(i) && i.state != InstanceState::Healthy);
+        let victim = match sick {
+            Some(sick) => sick,
+            None => match first_not_healthy(spec, wanted) {
+                Some(behind) => return self.hold_rollout(first, &behind),
+                None => first,
+            },
+        };
+        let (from, to) = (victim.spec_revision, spec.revision);
+        self.stop(victim, StopReason::Outdated { from, to });
+    }
+
+    /// Whether this plan already ends an instance of a wanted slot of the service.
+    fn stops_one_of(&self, spec: &ServiceSpec) -> bool {
+        let wanted = |slot: &Slot| slot.service == spec.name && slot.index < spec.replicas;
+        let actions = self.plan.actions.iter().rev();
+        let of_service = actions.take_while(|action| action.service() == &spec.name);
+        of_service
+            .filter_map(|action| action.ends())
+            .any(|instance| wanted(&instance.slot))
+    }
+
+    fn hold_rollout(&mut self, outdated: &Instance, behind: &Slot) {
+        let reason = WaitReason::Rollout {
+            behind: behind.clone(),
+        };
+        self.wait(outdated.id.slot.clone(), reason, None);
+    }
+}
+
+/// The first wanted slot that has no healthy instance.
+fn first_not_healthy(spec: &ServiceSpec, wanted: &[&Instance]) -> Option<Slot> {
+    let healthy = wanted.iter().filter(|i| i.state == InstanceState::Healthy);
+    let mut healthy = healthy.map(|i| i.id.slot.index);
+    let first_gap = (0..spec.replicas).find(|index| healthy.next() != Some(*index));
+    first_gap.map(|index| Slot {
+        service: spec.name.clone(),
+        index,
+    })
+}
