@@ -14,7 +14,6 @@ pub(crate) const COMMAND: Command = Command {
 Runs every check, also after one failed, and ends with the list of failures and how to repeat each:
   format     cargo fmt --all --check
   tidy       cargo xtask tidy
-  lock file  Cargo.lock says what the manifests say
   lints      cargo clippy --workspace --all-targets, warnings are errors
   docs       cargo doc --no-deps --workspace, warnings are errors
   deny       cargo deny check bans licenses sources (installed first when CI is set)
@@ -60,15 +59,14 @@ fn run(invocation: &Invocation) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{} of 6 checks failed after {seconds} s\n{}",
+        "{} of 5 checks failed after {seconds} s\n{}",
         failures.len(),
         failures.join("\n")
     ))
 }
 
-fn build_steps() -> [Step; 3] {
+fn build_steps() -> [Step; 2] {
     [
-        Step::cargo("lock file", "metadata --locked --format-version 1").quiet(),
         Step::cargo("lints", "clippy --workspace --all-targets -- -D warnings"),
         Step::cargo("docs", "doc --no-deps --workspace").with("RUSTDOCFLAGS", "-D warnings"),
     ]
