@@ -23,49 +23,55 @@ const PACKAGES: &[Package] = &[
     },
 ];
 
+/// What to do about missing packages.
+#[derive(Debug, PartialEq)]
+enum Remedy {
+    Nothing,
+    /// Install these Debian packages.
+    Install(Vec<&'static str>),
+    /// Say this and fail.
+    Tell(String),
+}
+
 /// Makes sure that every package of the table is there, installing what is missing when it may.
 ///
 /// # Errors
 /// Names each missing package, what it is for, and the command that installs them.
 pub(crate) fn ensure() -> Result<(), String> {
-    let missing = missing();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
-    let by_hand = format!("apt-get update && apt-get install -y {}", names.join(" "));
-    let mut why: Vec<String> = missing.iter().map(|p| line(p)).collect();
-    if find("apt-get").is_none() {
-        why.push(format!(
-            "install them with your package manager (Debian: {by_hand})"
-        ));
-        return Err(format!(
-            "programs the tests need are missing:\n{}",
-            why.join("\n")
-        ));
-    }
-    if !is_root() {
-        why.push(format!("install them: sudo sh -c '{by_hand}'"));
-        return Err(format!(
-            "programs the tests need are missing:\n{}",
-            why.join("\n")
-        ));
-    }
-    eprintln!("==> packages: {by_hand}");
+    let names = match remedy(&missing(), find("apt-get").is_some(), is_root()) {
+        Remedy::Nothing => return Ok(()),
+        Remedy::Tell(message) => return Err(message),
+        Remedy::Install(names) => names,
+    };
+    eprintln!("==> packages: apt-get installs {}", names.join(" "));
     apt(&["update"])?;
     let mut install = vec!["install", "-y", "--no-install-recommends"];
     install.extend(names);
     apt(&install)?;
-    let still = self::missing()
-        .iter()
-        .map(|p| line(p))
-        .collect::<Vec<_>>()
-        .join("\n");
-    if still.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("still missing after apt-get:\n{still}"))
+    // Installed and still not found: say it instead of installing for ever.
+    match remedy(&missing(), false, true) {
+        Remedy::Tell(message) => Err(message),
+        _ => Ok(()),
     }
+}
+
+fn remedy(missing: &[&'static Package], has_apt: bool, is_root: bool) -> Remedy {
+    if missing.is_empty() {
+        return Remedy::Nothing;
+    }
+    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
+    if has_apt && is_root {
+        return Remedy::Install(names);
+    }
+    let mut lines = vec![String::from("programs that the tests need are missing:")];
+    lines.extend(missing.iter().map(|package| line(package)));
+    let command = format!("apt-get update && apt-get install -y {}", names.join(" "));
+    lines.push(if has_apt {
+        format!("install them: sudo sh -c '{command}'")
+    } else {
+        format!("install them with this system's package manager (on Debian: {command})")
+    });
+    Remedy::Tell(lines.join("\n"))
 }
 
 fn missing() -> Vec<&'static Package> {
@@ -110,5 +116,39 @@ fn apt(arguments: &[&str]) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("`apt-get {words}` ended with {status}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_installed_when_we_may_and_named_when_we_may_not() {
+        let missing: Vec<&'static Package> = PACKAGES.iter().collect();
+        assert_eq!(remedy(&[], true, true), Remedy::Nothing);
+        assert_eq!(remedy(&[], false, false), Remedy::Nothing);
+        let names = PACKAGES.iter().map(|package| package.name).collect();
+        assert_eq!(remedy(&missing, true, true), Remedy::Install(names));
+        for (has_apt, is_root, hint) in [
+            (true, false, "sudo sh -c"),
+            (false, true, "package manager"),
+            (false, false, "package"),
+        ] {
+            let Remedy::Tell(message) = remedy(&missing, has_apt, is_root) else {
+                panic!("nobody may install here");
+            };
+            assert!(message.contains(hint), "{message}");
+            for Package {
+                name,
+                program,
+                used_for,
+            } in PACKAGES
+            {
+                let said =
+                    message.contains(&format!("`{program}` (Debian package {name}): {used_for}"));
+                assert!(said, "{message}");
+            }
+        }
     }
 }

@@ -78,8 +78,7 @@ impl Selection {
     }
 
     /// The tests proper: nextest when there is one, and what every Rust has otherwise.
-    fn tests(&self) -> Step {
-        let nextest = packages::find("cargo-nextest").is_some();
+    fn tests(&self, nextest: bool) -> Step {
         let mut step = if nextest {
             Step::cargo("tests", "nextest run --no-fail-fast")
         } else {
@@ -121,7 +120,7 @@ fn run(invocation: &Invocation) -> Result<(), String> {
             "test --workspace --doc --no-fail-fast",
         ));
     }
-    steps.push(selection.tests());
+    steps.push(selection.tests(packages::find("cargo-nextest").is_some()));
     let mut tally = Tally::default();
     let mut broken = Vec::new();
     for step in steps {
@@ -190,4 +189,52 @@ fn numbers(version: &str) -> Vec<u32> {
         .split('.')
         .map_while(|part| part.parse().ok())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_runners_get_the_packages_and_filters_that_were_asked_for() {
+        let check = |words: &str, nextest, expected: &str| {
+            let words: Vec<String> = words.split_whitespace().map(String::from).collect();
+            let selection = Selection::parse(&words).expect("good words");
+            assert_eq!(selection.tests(nextest).line(), expected);
+        };
+        check("", true, "cargo nextest run --no-fail-fast --workspace");
+        check(
+            "",
+            false,
+            "cargo test --no-fail-fast --lib --bins --tests --workspace",
+        );
+        check(
+            "-p rpc a b",
+            true,
+            "cargo nextest run --no-fail-fast --package rpc a b",
+        );
+        check(
+            "a -p rpc",
+            false,
+            "cargo test --no-fail-fast --lib --bins --tests --package rpc -- a",
+        );
+    }
+
+    #[test]
+    fn unknown_options_are_refused_by_name() {
+        let refusal = |word: &str| {
+            Selection::parse(&[word.to_string()])
+                .err()
+                .unwrap_or_default()
+        };
+        assert!(refusal("--fast").starts_with("test does not know `--fast`"));
+        assert!(refusal("-p").starts_with("-p needs"));
+    }
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert!(numbers("1.88") <= numbers("1.88.0"));
+        assert!(numbers("1.100.0-nightly") > numbers("1.88"));
+        assert!(numbers("1.9.1") < numbers("1.88"));
+    }
 }

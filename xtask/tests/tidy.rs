@@ -193,6 +193,22 @@ fn only_the_codec_names_bincode_and_comments_and_strings_may() {
             "echo/src/a.rs:4: bincode: bincode outside its one file",
         ],
     );
+    let user = "[dependencies]\nbincode = { path = \"../bincode\" }";
+    let library = (
+        "bincode/Cargo.toml",
+        "[package]\nname = \"bincode\"\nedition = \"2024\"\n",
+    );
+    let members = [("echo", user), ("rpc", user), ("bincode", "")];
+    let findings = Tree::new(&members, &[library]).bless().findings();
+    assert!(
+        findings
+            .contains(&"echo/Cargo.toml:5: bincode: echo depends on bincode, only rpc may".into()),
+        "{findings:?}"
+    );
+    assert!(
+        !findings.iter().any(|finding| finding.starts_with("rpc/")),
+        "{findings:?}"
+    );
     let tree = Tree::new(&[("rpc", "")], &[("rpc/src/codec.rs", code)]).bless();
     assert_eq!(tree.findings(), [""; 0]);
 }
@@ -243,13 +259,13 @@ fn arrows_point_down() {
             ("rpc", ""),
         ],
         &[
-            "decisions/model/Cargo.toml: arrows: model -> rpc: it points up, from Vocabulary to \
+            "decisions/model/Cargo.toml:5: arrows: model -> rpc: it points up, from Vocabulary to \
            Mechanism",
         ],
     );
     check_arrows(
         &[("decisions/model", ""), ("store", on_model)],
-        &["store/Cargo.toml: arrows: store -> model: store stands alone"],
+        &["store/Cargo.toml:5: arrows: store -> model: store stands alone"],
     );
 }
 
@@ -263,7 +279,7 @@ fn services_use_each_other_but_discovery_none_and_nobody_uses_proof() {
             ("echo", ""),
         ],
         &[
-            "discovery/Cargo.toml: arrows: discovery -> echo: discovery needs no other \
+            "discovery/Cargo.toml:5: arrows: discovery -> echo: discovery needs no other \
              service, ever",
         ],
     );
@@ -276,8 +292,8 @@ fn services_use_each_other_but_discovery_none_and_nobody_uses_proof() {
             ),
         ],
         &[
-            "echo/Cargo.toml: arrows: echo -> simulation: nothing depends on proof, and simulation \
-           is proof",
+            "echo/Cargo.toml:5: arrows: echo -> simulation: nothing depends on proof, and \
+             simulation is proof",
         ],
     );
 }

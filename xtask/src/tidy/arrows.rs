@@ -23,6 +23,7 @@ pub(crate) fn check(workspace: &Workspace, goldens: &mut Goldens, findings: &mut
         if floors::floor_of(&member.name).is_none() {
             findings.push(finding(
                 member,
+                0,
                 member.name.clone(),
                 format!("{} stands on no floor", member.name),
                 "give it its place in xtask/src/tidy/floors.rs and in ARCHITECTURE.md",
@@ -40,10 +41,10 @@ pub(crate) fn check(workspace: &Workspace, goldens: &mut Goldens, findings: &mut
                 let what = format!("{arrow}: {why}");
                 findings.push(finding(
                     member,
+                    member.dependency_line(&workspace.root, &dependency.name),
                     arrow,
                     what,
-                    "turn it round, or move the shared \
-                    piece down a floor (DESIGN section 2)",
+                    "turn it round, or move the shared piece down a floor (ARCHITECTURE.md)",
                 ));
             }
         }
@@ -105,11 +106,11 @@ fn suffix(kind: Kind) -> &'static str {
     }
 }
 
-fn finding(member: &Member, subject: String, what: String, advice: &str) -> Finding {
+fn finding(member: &Member, line: usize, subject: String, what: String, advice: &str) -> Finding {
     let advice = advice.into();
     Finding {
         path: member.manifest(),
-        line: 0,
+        line,
         rule: "arrows",
         subject,
         what,

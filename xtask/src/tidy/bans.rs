@@ -33,7 +33,7 @@ fn codec_dependencies(workspace: &Workspace, findings: &mut Vec<Finding>) {
         {
             findings.push(Finding {
                 path: member.manifest(),
-                line: 0,
+                line: member.dependency_line(&workspace.root, "bincode"),
                 rule: "bincode",
                 subject: member.manifest(),
                 what: format!("{} depends on bincode, only {CODEC_CRATE} may", member.name),

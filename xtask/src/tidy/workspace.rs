@@ -66,6 +66,16 @@ impl Member {
     pub(crate) fn manifest(&self) -> String {
         format!("{}/Cargo.toml", self.folder)
     }
+
+    /// The line of its manifest that names this dependency; 0 when it is written in another form.
+    pub(crate) fn dependency_line(&self, root: &Path, name: &str) -> usize {
+        let text = std::fs::read_to_string(root.join(self.manifest())).unwrap_or_default();
+        let names_it = |line: &str| {
+            let rest = line.trim_start().strip_prefix(name);
+            rest.is_some_and(|rest| rest.trim_start().starts_with(['.', '=']))
+        };
+        text.lines().position(names_it).map_or(0, |index| index + 1)
+    }
 }
 
 fn metadata(root: &Path) -> Result<Value, String> {
