@@ -57,6 +57,8 @@ impl Promised {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_lease_ends_early_and_none_comes_back(steps in steps()) {
         let terms = Terms::default();

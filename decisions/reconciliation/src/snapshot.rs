@@ -78,7 +78,7 @@ impl Snapshot {
     }
 
     /// The instances of one service, by slot and generation.
-    pub fn instances_of(&self, service: &ServiceName) -> impl Iterator<Item = &Instance> {
+    pub fn instances_of(&self, service: &ServiceName) -> impl Iterator<Item = &Instance> + use<'_> {
         let first = InstanceId {
             slot: Slot {
                 service: service.clone(),
