@@ -1,0 +1,139 @@
+//! One server that a channel calls: its connection, and how it has done lately.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::jittered;
+use crate::client::{Connection, Handle};
+use crate::{Code, Error, Limits};
+
+const BACKOFF_FIRST: Duration = Duration::from_millis(5);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// One server.
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    limits: Limits,
+    current: Mutex<Option<Arc<Handle>>>,
+    /// Held while connecting, so that a thousand callers make one connection.
+    connecting: tokio::sync::Mutex<Backoff>,
+    in_flight: AtomicU32,
+    /// Moving average of the latency, in microseconds.
+    latency_us: AtomicU64,
+    failing: AtomicU32,
+}
+
+#[derive(Default)]
+struct Backoff {
+    failures: u32,
+    not_before: Option<Instant>,
+    error: Option<Error>,
+}
+
+impl Peer {
+    pub(super) fn new(address: SocketAddr, limits: Limits) -> Self {
+        Self {
+            address,
+            limits,
+            current: Mutex::new(None),
+            connecting: tokio::sync::Mutex::default(),
+            in_flight: AtomicU32::new(0),
+            latency_us: AtomicU64::new(0),
+            failing: AtomicU32::new(0),
+        }
+    }
+
+    /// The connection, if there is one that takes calls.
+    pub(super) fn open_connection(&self) -> Option<Arc<Handle>> {
+        self.current
+            .lock()
+            .as_ref()
+            .filter(|c| c.is_open())
+            .cloned()
+    }
+
+    /// Connects, or waits for whoever is connecting already. After a failure the next attempt
+    /// waits a little, and those who ask meanwhile get that failure at once.
+    pub(super) async fn connect(&self) -> Result<Arc<Handle>, Error> {
+        let mut backoff = self.connecting.lock().await;
+        if let Some(connection) = self.open_connection() {
+            return Ok(connection);
+        }
+        let now = Instant::now();
+        if let (Some(at), Some(error)) = (backoff.not_before, &backoff.error)
+            && now < at
+        {
+            return Err(error.clone());
+        }
+        match Connection::open(self.address, &self.limits).await {
+            Ok(handle) => {
+                let handle = Arc::new(handle);
+                *self.current.lock() = Some(Arc::clone(&handle));
+                *backoff = Backoff::default();
+                self.failing.store(0, Relaxed);
+                Ok(handle)
+            }
+            Err(error) => {
+                let pause = BACKOFF_FIRST * 2_u32.pow(backoff.failures.min(10));
+                backoff.failures += 1;
+                backoff.not_before = Some(Instant::now() + jittered(pause.min(BACKOFF_MAX)));
+                backoff.error = Some(error.clone());
+                self.failing.store(backoff.failures, Relaxed);
+                Err(error)
+            }
+        }
+    }
+
+    /// What a further call here would cost, compared with other peers.
+    pub(super) fn cost(&self, weight: u32) -> f64 {
+        let waiting = f64::from(self.in_flight.load(Relaxed)) + 1.0;
+        let latency = self.latency_us.load(Relaxed).max(1) as f64;
+        let failing = f64::from(self.failing.load(Relaxed).min(20)).exp2();
+        waiting * latency * failing / f64::from(weight.max(1))
+    }
+}
+
+/// Counts one call for its peer, from start to end.
+pub(super) struct Load {
+    peer: Arc<Peer>,
+    started: Instant,
+}
+
+impl Load {
+    pub(super) fn start(peer: &Arc<Peer>, started: Instant) -> Self {
+        peer.in_flight.fetch_add(1, Relaxed);
+        Self {
+            peer: Arc::clone(peer),
+            started,
+        }
+    }
+
+    /// Learns from how the call went.
+    pub(super) fn ended(self, error: Option<&Error>) {
+        let unreachable = error.is_some_and(|e| e.code == Code::Unavailable);
+        if unreachable {
+            self.peer.failing.fetch_add(1, Relaxed);
+            return;
+        }
+        self.peer.failing.store(0, Relaxed);
+        let us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let before = self.peer.latency_us.load(Relaxed);
+        // A slower answer counts at once, a faster one little by little: peak EWMA.
+        let after = if us > before {
+            us
+        } else {
+            before - (before - us) / 8
+        };
+        self.peer.latency_us.store(after, Relaxed);
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.peer.in_flight.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,74 @@
+//! What a handler knows about its call.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::{CallOptions, Codec, Metadata, ProcedureId};
+
+/// What a handler knows about its call, and what it may say beside its result.
+#[derive(Debug)]
+pub struct Context {
+    pub(crate) procedure: ProcedureId,
+    pub(crate) codec: Codec,
+    pub(crate) peer: SocketAddr,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) metadata: Metadata,
+    pub(crate) reply: Mutex<Metadata>,
+}
+
+/// The name under which the W3C trace context travels.
+const TRACE_PARENT: &str = "traceparent";
+
+impl Context {
+    /// Which procedure was called.
+    #[must_use]
+    pub fn procedure(&self) -> ProcedureId {
+        self.procedure
+    }
+
+    /// Where the call came from.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// When the caller stops waiting, if ever.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// How long the caller still waits, if it ever stops.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline
+            .map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// What the caller sent beside the arguments.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Says something beside the result.
+    pub fn set_reply_metadata(&self, name: &str, value: impl Into<Bytes>) {
+        self.reply.lock().set(name, value);
+    }
+
+    /// Options for a call made on behalf of this one: what is left of its time, and its trace.
+    #[must_use]
+    pub fn options(&self) -> CallOptions {
+        let mut options = CallOptions {
+            deadline: self.deadline,
+            ..CallOptions::default()
+        };
+        if let Some(trace) = self.metadata.get(TRACE_PARENT) {
+            options.metadata.set(TRACE_PARENT, trace.clone());
+        }
+        options
+    }
+}

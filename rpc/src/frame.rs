@@ -1,0 +1,313 @@
+//! The bytes on the wire. Pure: no I/O, no clock.
+//!
+//! A connection starts with a preface of 16 bytes from each side, and then is frames. A frame is
+//! a header of 24 bytes, little-endian, then metadata, then the payload:
+//!
+//! ```text
+//!  0  u32  length of what follows this field
+//!  4  u8   kind
+//!  5  u8   codec of the payload
+//!  6  u16  length of the metadata
+//!  8  u64  call: slot index in the low half, the slot's generation in the high half
+//! 16  u32  procedure (request) | bytes of credit (credit)
+//! 20  u32  milliseconds that remain until the deadline, 0 for none (request)
+//! ```
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::{Codec, Error, Limits, Metadata, ProcedureId};
+
+/// What every connection starts with: tells our protocol from HTTP on a shared port.
+pub const PREFACE_MAGIC: [u8; 4] = *b"ORR\x01";
+pub(crate) const PREFACE_BYTES: usize = 16;
+pub(crate) const HEADER_BYTES: usize = 24;
+const LENGTH_BYTES: usize = 4;
+
+/// What a side tells the other before anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Preface {
+    /// The largest frame it accepts.
+    pub(crate) frame_bytes_max: u32,
+    /// The credit that each stream towards it starts with.
+    pub(crate) stream_window_bytes: u32,
+}
+
+impl Preface {
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self {
+            frame_bytes_max: u32::try_from(limits.frame_bytes_max).unwrap_or(u32::MAX),
+            stream_window_bytes: limits.stream_window_bytes,
+        }
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; PREFACE_BYTES] {
+        let mut bytes = [0; PREFACE_BYTES];
+        bytes[..4].copy_from_slice(&PREFACE_MAGIC);
+        bytes[4..8].copy_from_slice(&self.frame_bytes_max.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.stream_window_bytes.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn read(bytes: &[u8; PREFACE_BYTES]) -> Result<Self, Error> {
+        let mut rest = &bytes[..];
+        if rest[..4] != PREFACE_MAGIC {
+            return Err(Error::protocol("the peer does not speak this protocol"));
+        }
+        rest.advance(4);
+        let preface = Self {
+            frame_bytes_max: rest.get_u32_le(),
+            stream_window_bytes: rest.get_u32_le(),
+        };
+        if (preface.frame_bytes_max as usize) < HEADER_BYTES {
+            return Err(Error::protocol("the peer accepts no frame at all"));
+        }
+        Ok(preface)
+    }
+}
+
+/// What a frame is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// Client: a call.
+    Request = 1,
+    /// Server: its result; the call is over.
+    Response = 2,
+    /// Server: its error; the call is over.
+    Failure = 3,
+    /// Server: one item of its stream.
+    Item = 4,
+    /// Server: its stream ended well; the call is over.
+    End = 5,
+    /// Client: the caller gave up.
+    Cancel = 6,
+    /// Client: so many bytes of items were taken.
+    Credit = 7,
+    /// Either: are you there?
+    Ping = 8,
+    /// Either: I am.
+    Pong = 9,
+    /// Server: make no further calls on this connection.
+    GoAway = 10,
+}
+
+impl Kind {
+    fn from_wire(byte: u8) -> Option<Self> {
+        use Kind::{Cancel, Credit, End, Failure, GoAway, Item, Ping, Pong, Request, Response};
+        let kinds = [
+            Request, Response, Failure, Item, End, Cancel, Credit, Ping, Pong, GoAway,
+        ];
+        kinds.get(usize::from(byte).wrapping_sub(1)).copied()
+    }
+}
+
+/// A header, without its lengths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
+    pub(crate) codec: Codec,
+    pub(crate) call: u64,
+    /// Procedure or credit.
+    pub(crate) number: u32,
+    pub(crate) remaining_ms: u32,
+}
+
+impl Header {
+    pub(crate) fn new(kind: Kind, call: u64) -> Self {
+        Self {
+            kind,
+            codec: Codec::Bincode,
+            call,
+            number: 0,
+            remaining_ms: 0,
+        }
+    }
+
+    pub(crate) fn request(
+        codec: Codec,
+        call: u64,
+        procedure: ProcedureId,
+        remaining_ms: u32,
+    ) -> Self {
+        Self {
+            kind: Kind::Request,
+            codec,
+            call,
+            number: procedure,
+            remaining_ms,
+        }
+    }
+
+    pub(crate) fn credit(call: u64, bytes: u32) -> Self {
+        Self {
+            number: bytes,
+            ..Self::new(Kind::Credit, call)
+        }
+    }
+
+    pub(crate) fn with_codec(self, codec: Codec) -> Self {
+        Self { codec, ..self }
+    }
+}
+
+/// A frame that arrived whole.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) header: Header,
+    pub(crate) metadata: Bytes,
+    pub(crate) payload: Bytes,
+}
+
+/// Appends a frame whose payload `write` appends. On error, or if the frame would be larger than
+/// `frame_bytes_max`, `out` is as it was.
+pub(crate) fn append<E: From<FrameTooLarge>>(
+    out: &mut BytesMut,
+    frame_bytes_max: usize,
+    header: &Header,
+    metadata: &Metadata,
+    write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+) -> Result<(), E> {
+    let start = out.len();
+    let mut head = [0_u8; HEADER_BYTES];
+    head[4] = header.kind as u8;
+    head[5] = header.codec.to_wire();
+    head[6..8].copy_from_slice(&(metadata.wire_len() as u16).to_le_bytes());
+    head[8..16].copy_from_slice(&header.call.to_le_bytes());
+    head[16..20].copy_from_slice(&header.number.to_le_bytes());
+    head[20..24].copy_from_slice(&header.remaining_ms.to_le_bytes());
+    out.extend_from_slice(&head);
+    metadata.write(out);
+    let written = write(out).and_then(|()| {
+        let bytes = out.len() - start;
+        if bytes > frame_bytes_max {
+            return Err(FrameTooLarge {
+                bytes,
+                limit: frame_bytes_max,
+            }
+            .into());
+        }
+        Ok(())
+    });
+    if written.is_err() {
+        out.truncate(start);
+        return written;
+    }
+    let length = (out.len() - start - LENGTH_BYTES) as u32;
+    out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
+    Ok(())
+}
+
+/// Appends a frame that is nothing but its header.
+pub(crate) fn append_bare(out: &mut BytesMut, header: &Header) {
+    let written = append::<FrameTooLarge>(out, HEADER_BYTES, header, &Metadata::new(), |_| Ok(()));
+    debug_assert!(written.is_ok(), "a bare header always fits");
+}
+
+/// A frame that may not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the frame has {bytes} bytes; the limit is {limit}")]
+pub(crate) struct FrameTooLarge {
+    bytes: usize,
+    limit: usize,
+}
+
+impl From<FrameTooLarge> for Error {
+    fn from(e: FrameTooLarge) -> Self {
+        Self::new(crate::Code::TooLarge, "frame-too-large", e.to_string())
+            .with_hint("send less at a time, or raise `frame_bytes_max` on both sides")
+    }
+}
+
+/// Takes the next frame out of `input`, or `None` if it has not arrived whole.
+///
+/// The length is checked first: a frame over the limit, or of an unknown kind, is an error, and
+/// the connection cannot go on.
+pub(crate) fn take(input: &mut BytesMut, limit: usize) -> Result<Option<Frame>, Error> {
+    let Some(length) = input.first_chunk::<LENGTH_BYTES>() else {
+        return Ok(None);
+    };
+    let total = u32::from_le_bytes(*length) as usize + LENGTH_BYTES;
+    if total > limit {
+        return Err(FrameTooLarge {
+            bytes: total,
+            limit,
+        }
+        .into());
+    }
+    if total < HEADER_BYTES {
+        return Err(Error::protocol("a frame is shorter than its header"));
+    }
+    if input.len() < total {
+        return Ok(None);
+    }
+    let mut frame = input.split_to(total).freeze();
+    let (header, metadata_len) = read_header(&frame)?;
+    frame.advance(HEADER_BYTES);
+    if metadata_len > frame.len() {
+        return Err(Error::protocol("metadata is longer than its frame"));
+    }
+    let metadata = if metadata_len == 0 {
+        Bytes::new()
+    } else {
+        frame.split_to(metadata_len)
+    };
+    Ok(Some(Frame {
+        header,
+        metadata,
+        payload: frame,
+    }))
+}
+
+fn read_header(bytes: &[u8]) -> Result<(Header, usize), Error> {
+    let mut rest = &bytes[LENGTH_BYTES..HEADER_BYTES];
+    let kind = rest.get_u8();
+    let codec = rest.get_u8();
+    let metadata_len = usize::from(rest.get_u16_le());
+    let kind = Kind::from_wire(kind)
+        .ok_or_else(|| Error::protocol(format!("a frame of unknown kind {kind}")))?;
+    let codec = Codec::from_wire(codec)
+        .ok_or_else(|| Error::protocol(format!("a payload in unknown codec {codec}")))?;
+    let header = Header {
+        kind,
+        codec,
+        call: rest.get_u64_le(),
+        number: rest.get_u32_le(),
+        remaining_ms: rest.get_u32_le(),
+    };
+    Ok((header, metadata_len))
+}
+
+/// How many more bytes make the next frame whole; a hint for the reader's buffer.
+pub(crate) fn missing(input: &BytesMut) -> usize {
+    match input.first_chunk::<LENGTH_BYTES>() {
+        Some(length) => {
+            (u32::from_le_bytes(*length) as usize + LENGTH_BYTES).saturating_sub(input.len())
+        }
+        None => HEADER_BYTES,
+    }
+}
+
+/// Appends a failure with the error as its payload.
+pub(crate) fn append_failure(out: &mut BytesMut, limit: usize, codec: Codec, call: u64, e: &Error) {
+    use crate::Serializable as _;
+    let header = Header::new(Kind::Failure, call).with_codec(codec);
+    let write = |out: &mut BytesMut| {
+        e.encode(codec, out)
+            .map_err(|e| Error::internal("codec", e.to_string()))
+    };
+    if append(out, limit, &header, &Metadata::new(), write).is_err() {
+        // The error's own text is what does not fit: its class must still arrive.
+        let brief = Error {
+            message: String::new(),
+            hint: String::new(),
+            ..e.clone()
+        };
+        let write = |out: &mut BytesMut| {
+            brief
+                .encode(codec, out)
+                .map_err(|e| Error::internal("codec", e.to_string()))
+        };
+        let written = append(out, usize::MAX, &header, &Metadata::new(), write);
+        debug_assert!(written.is_ok(), "a brief error can always be written");
+    }
+}

@@ -1,0 +1,142 @@
+//! What handlers and the connection's task share.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Waker;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::router::Router;
+use crate::client::wake;
+use crate::frame::{self, Header, Kind, append_bare};
+use crate::outbox::Outbox;
+use crate::{Codec, Error, Metadata, Serializable};
+
+/// How much a stream may still send, and who waits to send more.
+#[derive(Default)]
+pub(crate) struct Credit {
+    pub(crate) bytes: i64,
+    pub(crate) waker: Option<Waker>,
+}
+
+/// State under the connection's one lock.
+#[derive(Default)]
+pub(crate) struct Shared {
+    pub(crate) outbox: Outbox,
+    pub(crate) streams: HashMap<u64, Credit>,
+    /// Spawned calls that ended, for the connection's task to forget.
+    pub(crate) finished: Vec<u64>,
+    pub(crate) closed: bool,
+}
+
+/// One connection from one client.
+pub(crate) struct ServerConnection {
+    shared: Mutex<Shared>,
+    pub(crate) router: Arc<Router>,
+    pub(crate) peer: SocketAddr,
+    /// The largest frame that the client takes.
+    pub(crate) frame_bytes_max: usize,
+    /// The credit each stream towards the client starts with.
+    pub(crate) window_bytes: u32,
+}
+
+impl ServerConnection {
+    pub(crate) fn new(router: Arc<Router>, peer: SocketAddr, theirs: &frame::Preface) -> Arc<Self> {
+        let frame_bytes_max = router
+            .limits
+            .frame_bytes_max
+            .min(theirs.frame_bytes_max as usize);
+        router.connection_count.fetch_add(1, Relaxed);
+        let connection = Arc::new(Self {
+            shared: Mutex::new(Shared::default()),
+            peer,
+            frame_bytes_max,
+            window_bytes: theirs.stream_window_bytes,
+            router,
+        });
+        let mut all = connection.router.connections.lock();
+        if all.len() == all.capacity() {
+            all.retain(|weak| weak.strong_count() > 0);
+        }
+        all.push(Arc::downgrade(&connection));
+        drop(all);
+        if connection.router.is_draining() {
+            connection.go_away();
+        }
+        connection
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock()
+    }
+
+    /// Adds frames, and wakes the connection's task if it sleeps.
+    pub(crate) fn send(&self, add: impl FnOnce(&mut Shared)) {
+        let waker = {
+            let mut shared = self.lock();
+            if shared.closed {
+                return;
+            }
+            add(&mut shared);
+            shared.outbox.unpark()
+        };
+        wake(waker);
+    }
+
+    pub(crate) fn go_away(&self) {
+        self.send(|s| append_bare(&mut s.outbox.urgent, &Header::new(Kind::GoAway, 0)));
+    }
+
+    pub(crate) fn fail(&self, codec: Codec, call: u64, error: &Error) {
+        let limit = self.frame_bytes_max;
+        self.send(|s| frame::append_failure(&mut s.outbox.urgent, limit, codec, call, error));
+    }
+
+    /// Writes a result straight into what is to be sent; a result that cannot be sent becomes an
+    /// error that says so. `true` if the result itself was written.
+    pub(crate) fn respond<T: Serializable>(
+        &self,
+        codec: Codec,
+        call: u64,
+        metadata: &Metadata,
+        value: &T,
+    ) -> bool {
+        let mut written = true;
+        self.send(|shared| {
+            let header = Header::new(Kind::Response, call).with_codec(codec);
+            let out = &mut shared.outbox.urgent;
+            let encode = |out: &mut bytes::BytesMut| {
+                value
+                    .encode(codec, out)
+                    .map_err(|e| Error::internal("codec", e.to_string()))
+            };
+            if let Err(e) = frame::append(out, self.frame_bytes_max, &header, metadata, encode) {
+                frame::append_failure(out, self.frame_bytes_max, codec, call, &e);
+                written = false;
+            }
+        });
+        written
+    }
+
+    /// Refuses everything from now on and wakes whoever waits.
+    pub(crate) fn close(&self) {
+        let wakers: Vec<Waker> = {
+            let mut shared = self.lock();
+            shared.closed = true;
+            let streams = std::mem::take(&mut shared.streams);
+            let mut wakers = shared.outbox.everybody();
+            wakers.extend(streams.into_values().filter_map(|credit| credit.waker));
+            wakers
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for ServerConnection {
+    fn drop(&mut self) {
+        self.router.connection_count.fetch_sub(1, Relaxed);
+        self.router.connection_gone.notify_waiters();
+    }
+}

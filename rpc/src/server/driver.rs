@@ -1,0 +1,401 @@
+//! The one task of a connection: reads, dispatches in place, writes; per wake-up, not per call.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::AbortHandle;
+use tokio::time::{Sleep, sleep_until, timeout_at};
+
+use super::connection::ServerConnection;
+use super::incoming::{HandlerFuture, Incoming, Responder, unknown_procedure};
+use crate::frame::{self, Frame, Header, Kind, append_bare};
+use crate::pump::Pump;
+use crate::{Code, Codec, Context, Error, Metadata, Retry, Shape};
+
+/// Handlers are polled in place for this long per wake-up; the rest become tasks, so that a slow
+/// one cannot hold up the connection's other calls.
+const IN_PLACE_BUDGET: Duration = Duration::from_millis(1);
+/// Calls between two looks at the clock while handlers are polled in place.
+const BUDGET_STRIDE: u32 = 64;
+
+pub(crate) struct Driver<S> {
+    pump: Pump<S>,
+    connection: Arc<ServerConnection>,
+    /// Calls that did not end at once.
+    spawned: HashMap<u64, (AbortHandle, usize)>,
+    idle: Pin<Box<Sleep>>,
+    heard: Instant,
+    /// Set when the connection ends after what is queued is written.
+    ending: bool,
+    /// Set once the streams were told that the server is about to stop.
+    streams_ended: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    pub(crate) fn new(io: S, connection: Arc<ServerConnection>) -> Self {
+        let now = Instant::now();
+        let idle = sleep_until((now + connection.router.limits.idle_timeout).into());
+        Self {
+            pump: Pump::new(io),
+            connection,
+            spawned: HashMap::new(),
+            idle: Box::pin(idle),
+            heard: now,
+            ending: false,
+            streams_ended: false,
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let ended = poll_fn(|cx| self.poll(cx)).await;
+        if let Err(e) = ended {
+            tracing::debug!(peer = %self.connection.peer, error = %e, "connection ended");
+        }
+        self.connection.close();
+        for (handle, route) in self.spawned.into_values() {
+            self.connection.router.route(route).stats.cancel();
+            handle.abort();
+        }
+    }
+
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        loop {
+            self.forget_finished();
+            self.end_streams();
+            let read = match self.poll_read(cx)? {
+                Poll::Ready(0) => return Poll::Ready(Ok(())),
+                read => read.is_ready(),
+            };
+            let written = self.poll_write(cx)?;
+            if self.ending && written.is_ready() {
+                ready!(self.pump.poll_shutdown(cx))?;
+                return Poll::Ready(Ok(()));
+            }
+            if !read {
+                return self.park(cx, written.is_ready());
+            }
+        }
+    }
+
+    /// When the server drains, unary calls end by themselves; streams would not, so they are
+    /// ended with an error that sends their readers elsewhere.
+    fn end_streams(&mut self) {
+        if self.streams_ended || !self.connection.router.is_draining() {
+            return;
+        }
+        self.streams_ended = true;
+        let connection = &self.connection;
+        self.spawned.retain(|call, (handle, route)| {
+            let route = connection.router.route(*route);
+            if route.procedure.shape == Shape::Unary {
+                return true;
+            }
+            handle.abort();
+            route.stats.cancel();
+            connection.fail(Codec::Bincode, *call, &going_away());
+            false
+        });
+    }
+
+    fn park(&mut self, cx: &mut TaskContext<'_>, written: bool) -> Poll<io::Result<()>> {
+        let mut shared = self.connection.lock();
+        if shared.closed {
+            return Poll::Ready(Ok(()));
+        }
+        // A frame or an ended call that came while this was busy found nobody asleep to wake.
+        if (written && !shared.outbox.is_empty()) || !shared.finished.is_empty() {
+            drop(shared);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        shared.outbox.park(cx);
+        drop(shared);
+        self.poll_idle(cx)
+    }
+
+    fn poll_idle(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        while self.idle.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            let patience = self.connection.router.limits.idle_timeout;
+            let quiet = now.saturating_duration_since(self.heard);
+            if quiet >= patience {
+                // Also with calls in flight: a client that lives sends pings while it waits.
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "idle")));
+            }
+            if self.spawned.is_empty() {
+                self.connection.lock().outbox.release();
+                self.pump.release();
+            }
+            self.idle.as_mut().reset((self.heard + patience).into());
+        }
+        Poll::Pending
+    }
+
+    fn forget_finished(&mut self) {
+        if self.spawned.is_empty() {
+            return;
+        }
+        let finished = std::mem::take(&mut self.connection.lock().finished);
+        for call in finished {
+            self.spawned.remove(&call);
+        }
+    }
+
+    /// Reads once and dispatches what arrived. `Pending`: nothing to read, or too much to write.
+    fn poll_read(&mut self, cx: &mut TaskContext<'_>) -> io::Result<Poll<usize>> {
+        let limits = &self.connection.router.limits;
+        let full = self.connection.lock().outbox.queued_bytes() >= limits.queued_bytes_max;
+        if self.ending || full {
+            return Ok(Poll::Pending);
+        }
+        let bytes = match self.pump.poll_read(cx)? {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(0) => return Ok(Poll::Ready(0)),
+            Poll::Ready(bytes) => bytes,
+        };
+        self.heard = Instant::now();
+        if let Err(e) = self.dispatch_all() {
+            self.connection.fail(Codec::Bincode, 0, &e);
+            self.ending = true;
+        }
+        Ok(Poll::Ready(bytes))
+    }
+
+    fn dispatch_all(&mut self) -> Result<(), Error> {
+        let limit = self.connection.router.limits.frame_bytes_max;
+        let start = self.heard;
+        let mut in_place = true;
+        let mut calls = 0_u32;
+        while let Some(frame) = frame::take(&mut self.pump.input, limit)? {
+            self.handle(frame, in_place)?;
+            calls += 1;
+            if calls % BUDGET_STRIDE == 0 {
+                in_place = start.elapsed() < IN_PLACE_BUDGET;
+            }
+        }
+        self.pump.give_back();
+        Ok(())
+    }
+
+    fn handle(&mut self, frame: Frame, in_place: bool) -> Result<(), Error> {
+        let call = frame.header.call;
+        match frame.header.kind {
+            Kind::Request => self.start(frame, in_place)?,
+            Kind::Cancel => self.cancel(call),
+            Kind::Credit => self.grant(call, frame.header.number),
+            Kind::Ping => self.connection.send(|shared| {
+                append_bare(&mut shared.outbox.urgent, &Header::new(Kind::Pong, call));
+            }),
+            Kind::Pong => {}
+            Kind::Response | Kind::Failure | Kind::Item | Kind::End | Kind::GoAway => {
+                return Err(Error::protocol("a client sent what only servers send"));
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, frame: Frame, in_place: bool) -> Result<(), Error> {
+        let Frame {
+            header,
+            metadata,
+            payload,
+        } = frame;
+        let connection = Arc::clone(&self.connection);
+        let Some(route) = connection.router.find(header.number) else {
+            let error = unknown_procedure(&connection.router.name, header.number);
+            connection.fail(header.codec, header.call, &error);
+            return Ok(());
+        };
+        if let Some(refusal) = self.refusal(header.call) {
+            connection.fail(header.codec, header.call, &refusal);
+            return Ok(());
+        }
+        let context = Context {
+            procedure: header.number,
+            codec: header.codec,
+            peer: connection.peer,
+            deadline: deadline_of(self.heard, header.remaining_ms),
+            metadata: Metadata::read(metadata)?,
+            reply: parking_lot::Mutex::default(),
+        };
+        let found = connection.router.route(route);
+        found.stats.start();
+        if let Some(guard) = &connection.router.guard
+            && let Err(refusal) = guard.check(&context, found.procedure)
+        {
+            found.stats.finish(false);
+            connection.fail(header.codec, header.call, &refusal);
+            return Ok(());
+        }
+        let deadline = context.deadline;
+        let responder = Responder {
+            connection: Arc::clone(&connection),
+            call: header.call,
+            route,
+        };
+        let future = found.dispatch.call(Incoming {
+            context,
+            payload,
+            responder,
+        });
+        self.run_handler(
+            future,
+            Job {
+                connection,
+                header,
+                route,
+                deadline,
+            },
+            in_place,
+        );
+        Ok(())
+    }
+
+    /// Why this connection may not start another call, if so.
+    fn refusal(&self, call: u64) -> Option<Error> {
+        let router = &self.connection.router;
+        if self.spawned.len() >= router.limits.calls_max {
+            let message = format!(
+                "{} calls of this connection are in flight",
+                self.spawned.len()
+            );
+            return Some(
+                Error::new(Code::ResourceExhausted, "too-many-calls", message)
+                    .with_hint("wait for some to end")
+                    .with_retry(Retry::Safe),
+            );
+        }
+        if self.spawned.contains_key(&call) {
+            return Some(Error::protocol("a call's number is in use"));
+        }
+        None
+    }
+
+    /// Polls the handler once; only one that has to wait becomes a task.
+    fn run_handler(&mut self, mut future: HandlerFuture, job: Job, in_place: bool) {
+        if in_place {
+            let mut cx = TaskContext::from_waker(Waker::noop());
+            match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))) {
+                Ok(Poll::Ready(())) => return,
+                Ok(Poll::Pending) => {}
+                Err(_) => return job.panicked(),
+            }
+        }
+        let (call, route) = (job.header.call, job.route);
+        let handle = tokio::spawn(job.run(future, self.heard)).abort_handle();
+        self.spawned.insert(call, (handle, route));
+    }
+
+    fn cancel(&mut self, call: u64) {
+        if let Some((handle, route)) = self.spawned.remove(&call) {
+            self.connection.router.route(route).stats.cancel();
+            handle.abort();
+        }
+        let credit = self.connection.lock().streams.remove(&call);
+        crate::client::wake(credit.and_then(|c| c.waker));
+    }
+
+    fn grant(&self, call: u64, bytes: u32) {
+        let waker = {
+            let mut shared = self.connection.lock();
+            let Some(credit) = shared.streams.get_mut(&call) else {
+                return;
+            };
+            // Never more than the window, whatever the client says.
+            let window = i64::from(self.connection.window_bytes);
+            credit.bytes = (credit.bytes + i64::from(bytes)).min(window);
+            credit.waker.take()
+        };
+        crate::client::wake(waker);
+    }
+
+    fn poll_write(&mut self, cx: &mut TaskContext<'_>) -> io::Result<Poll<()>> {
+        let connection = &self.connection;
+        let written = self.pump.poll_write_all(cx, |writing| {
+            let room = connection.lock().outbox.take(writing);
+            room.into_iter().for_each(Waker::wake);
+        });
+        match written {
+            Poll::Ready(result) => result.map(Poll::Ready),
+            Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+}
+
+fn going_away() -> Error {
+    Error::new(
+        Code::Unavailable,
+        "going-away",
+        "the server is about to stop",
+    )
+    .with_hint("open the stream again; another instance will answer")
+    .with_retry(Retry::Safe)
+}
+
+fn deadline_of(now: Instant, remaining_ms: u32) -> Option<Instant> {
+    (remaining_ms > 0).then(|| now + Duration::from_millis(remaining_ms.into()))
+}
+
+/// A call that became a task.
+struct Job {
+    connection: Arc<ServerConnection>,
+    header: Header,
+    route: usize,
+    deadline: Option<Instant>,
+}
+
+impl Job {
+    async fn run(self, future: HandlerFuture, started: Instant) {
+        let guarded = CatchPanic(future);
+        let ended = match self.deadline {
+            Some(deadline) => timeout_at(deadline.into(), guarded).await,
+            None => Ok(guarded.await),
+        };
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(Panicked)) => self.panicked(),
+            Err(_) => self.fail(&Error::deadline()),
+        }
+        self.connection
+            .router
+            .route(self.route)
+            .stats
+            .took(started.elapsed(), 1);
+        self.connection
+            .send(|shared| shared.finished.push(self.header.call));
+    }
+
+    fn panicked(&self) {
+        let message = format!("the handler of procedure {} panicked", self.header.number);
+        self.fail(&Error::internal("panic", message).with_hint("the server's log has the details"));
+    }
+
+    fn fail(&self, error: &Error) {
+        self.connection.router.route(self.route).stats.finish(false);
+        self.connection
+            .fail(self.header.codec, self.header.call, error);
+    }
+}
+
+struct Panicked;
+
+/// Turns a panic of the handler into a value: it ends the call, not the connection.
+struct CatchPanic(HandlerFuture);
+
+impl Future for CatchPanic {
+    type Output = Result<(), Panicked>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => Poll::Ready(Err(Panicked)),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The side that answers.
+
+mod connection;
+mod driver;
+mod incoming;
+mod listener;
+mod router;
+mod sender;
+
+pub use incoming::{HandlerFuture, Incoming};
+pub use listener::{Running, Server};
+pub use router::Guard;
+pub(crate) use router::{Route, Router};
+pub use sender::StreamSender;
