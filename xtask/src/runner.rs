@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use crate::step::Step;
 
@@ -20,11 +22,24 @@ impl Tally {
     }
 }
 
-/// Runs `step` and counts; the flag says whether it ended well.
+/// How long the output may stay open after the runner ended.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs `step` and counts; the flag says whether it ended well and left nothing behind.
 ///
 /// # Errors
 /// When the program cannot be started.
 pub(crate) fn run(step: &Step, root: &Path) -> Result<(Tally, bool), String> {
+    let screen = (std::io::stdout(), std::io::stderr());
+    run_onto(screen, step, root, GRACE)
+}
+
+fn run_onto(
+    (stdout, stderr): (impl Write + Send + 'static, impl Write + Send + 'static),
+    step: &Step,
+    root: &Path,
+    grace: Duration,
+) -> Result<(Tally, bool), String> {
     eprintln!("==> {}: {}", step.title, step.line());
     let mut command = step.command(root);
     forget_local_settings(&mut command);
@@ -33,18 +48,31 @@ pub(crate) fn run(step: &Step, root: &Path) -> Result<(Tally, bool), String> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("failed to start `{}`: {error}", step.program))?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     // libtest reports on stdout and nextest on stderr, so both are read, at the same time.
-    let tally = std::thread::scope(|scope| {
-        let other = scope.spawn(|| copy(stderr, std::io::stderr()));
-        let mut tally = copy(stdout, std::io::stdout());
-        tally.add(other.join().unwrap_or_default());
-        tally
-    });
+    let (sender, counts) = mpsc::channel();
+    copy_in_background(child.stdout.take(), stdout, sender.clone());
+    copy_in_background(child.stderr.take(), stderr, sender);
     let status = child
         .wait()
-        .map_err(|error| format!("failed to wait for cargo: {error}"))?;
-    Ok((tally, status.success()))
+        .map_err(|error| format!("failed to wait for `{}`: {error}", step.program))?;
+    let (tally, closed) = collect(&counts, Instant::now() + grace);
+    if !closed {
+        eprintln!("a process that a test started was not ended: it still holds the output");
+    }
+    Ok((tally, status.success() && closed))
+}
+
+/// Adds up until both outputs are closed; the flag says whether that was before the deadline.
+fn collect(counts: &mpsc::Receiver<Tally>, deadline: Instant) -> (Tally, bool) {
+    let mut tally = Tally::default();
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match counts.recv_timeout(left) {
+            Ok(more) => tally.add(more),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return (tally, true),
+            Err(mpsc::RecvTimeoutError::Timeout) => return (tally, false),
+        }
+    }
 }
 
 /// A developer's own fleet may be configured in this shell; the tests start from nothing.
@@ -57,21 +85,30 @@ fn forget_local_settings(command: &mut std::process::Command) {
     }
 }
 
-fn copy(from: Option<impl Read>, mut to: impl Write) -> Tally {
-    let mut tally = Tally::default();
-    let Some(from) = from else { return tally };
-    let mut reader = BufReader::new(from);
-    let mut line = Vec::new();
-    while reader
-        .read_until(b'\n', &mut line)
-        .is_ok_and(|count| count > 0)
-    {
-        tally.add(count(&String::from_utf8_lossy(&line)));
-        // A closed terminal must not end the count.
-        let _ = to.write_all(&line).and_then(|()| to.flush());
-        line.clear();
-    }
-    tally
+/// Not joined: a process that was left behind may keep the output open for ever.
+fn copy_in_background(
+    from: Option<impl Read + Send + 'static>,
+    mut to: impl Write + Send + 'static,
+    counts: mpsc::Sender<Tally>,
+) {
+    let Some(from) = from else { return };
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(from);
+        let mut line = Vec::new();
+        while reader
+            .read_until(b'\n', &mut line)
+            .is_ok_and(|count| count > 0)
+        {
+            let counted = count(&String::from_utf8_lossy(&line));
+            // A closed terminal, or a caller that waits no longer, must not stop the reading:
+            // the runner would block on a full pipe.
+            let _ = to.write_all(&line).and_then(|()| to.flush());
+            if counted != Tally::default() {
+                let _ = counts.send(counted);
+            }
+            line.clear();
+        }
+    });
 }
 
 /// What one line says: libtest's `test result:` or nextest's `Summary`.
@@ -141,5 +178,46 @@ mod tests {
             0,
         );
         check("running 12 tests", 0, 0);
+    }
+
+    /// Runs a script in place of a runner, its output shown to nobody: it would be counted.
+    fn run_script(script: &str, root: &Path) -> Result<(Tally, bool), String> {
+        let step = Step {
+            title: "script",
+            program: "sh",
+            arguments: vec!["-c".into(), script.into()],
+            environment: Vec::new(),
+            quiet: false,
+        };
+        run_onto(
+            (std::io::sink(), std::io::sink()),
+            &step,
+            root,
+            Duration::from_millis(300),
+        )
+    }
+
+    fn tally(passed: usize, failed: usize) -> Tally {
+        Tally { passed, failed }
+    }
+
+    #[test]
+    fn a_runner_is_counted_on_both_outputs_and_its_verdict_kept() {
+        let line = "echo 'test result: ok. 2 passed; 1 failed; 0 ignored'";
+        let both = format!("{line}; {line} >&2; exit 1");
+        let root = Path::new("/");
+        assert_eq!(run_script(&both, root), Ok((tally(4, 2), false)));
+        assert_eq!(run_script(line, root), Ok((tally(2, 1), true)));
+    }
+
+    #[test]
+    fn a_process_that_was_left_behind_fails_the_run_instead_of_hanging_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let leave = "sleep 600 & echo $! > pid; echo 'test result: ok. 1 passed; 0 failed'";
+        let outcome = run_script(leave, folder.path());
+        let pid = std::fs::read_to_string(folder.path().join("pid")).expect("the pid");
+        let ended = std::process::Command::new("kill").arg(pid.trim()).status();
+        assert!(ended.is_ok_and(|status| status.success()));
+        assert_eq!(outcome, Ok((tally(1, 0), false)));
     }
 }
