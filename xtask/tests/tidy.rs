@@ -235,6 +235,13 @@ fn a_test_sleeps_only_while_it_polls_a_condition_or_says_why() {
         &[("echo/tests/a.rs", lucky)],
         &["echo/tests/a.rs:2: sleep-in-test: a test sleeps for luck"],
     );
+    let imported = "use tokio::time::sleep;\nasync fn a() {\n    sleep(MS).await;\n}\n";
+    check(
+        &[("echo/tests/a.rs", imported)],
+        &["echo/tests/a.rs:3: sleep-in-test: a test sleeps for luck"],
+    );
+    let others = "async fn sleep() {\n    client.sleep(MS).await;\n    lab::sleep(MS);\n}\n";
+    check(&[("echo/tests/a.rs", others)], &[]);
     let polls = "fn a() {\n    while !done() {\n        if x {}\n        sleep(MS);\n    }\n}\n";
     check(&[("echo/tests/a.rs", polls)], &[]);
     let after = "fn a() {\n    loop { break }\n    sleep(MS);\n}\n";

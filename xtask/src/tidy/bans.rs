@@ -104,7 +104,7 @@ impl Scan<'_> {
             "todo" | "unimplemented" if is_punct(next, '!') => {
                 self.report(line, "todo", "unfinished code", "finish it, or take it out");
             }
-            "sleep" if is_call(next) && previous != Some("fn") => self.sleep(line, polling),
+            "sleep" if is_call(next) && sleeps(&tokens[..index]) => self.sleep(line, polling),
             _ => {}
         }
     }
@@ -161,4 +161,22 @@ fn is_punct(token: Option<&TokenTree>, expected: char) -> bool {
 
 fn is_call(token: Option<&TokenTree>) -> bool {
     matches!(token, Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis)
+}
+
+/// Whether `sleep(` after these tokens is the standard library's or tokio's: in a path through
+/// `thread` or `time`, or imported; not a method, a declaration or somebody else's function.
+fn sleeps(before: &[TokenTree]) -> bool {
+    match before {
+        [
+            ..,
+            TokenTree::Ident(module),
+            TokenTree::Punct(first),
+            TokenTree::Punct(second),
+        ] if first.as_char() == ':' && second.as_char() == ':' => {
+            module == "thread" || module == "time"
+        }
+        [.., TokenTree::Punct(punct)] => punct.as_char() != '.',
+        [.., TokenTree::Ident(word)] => word == "return",
+        _ => true,
+    }
 }
