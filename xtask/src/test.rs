@@ -82,7 +82,7 @@ impl Selection {
         let mut step = if nextest {
             Step::cargo("tests", "nextest run --no-fail-fast")
         } else {
-            Step::cargo("tests", "test --no-fail-fast --lib --bins --tests")
+            Step::cargo("tests", "test --no-fail-fast --tests")
         };
         if self.packages.is_empty() {
             step.arguments.push("--workspace".into());
@@ -203,11 +203,7 @@ mod tests {
             assert_eq!(selection.tests(nextest).line(), expected);
         };
         check("", true, "cargo nextest run --no-fail-fast --workspace");
-        check(
-            "",
-            false,
-            "cargo test --no-fail-fast --lib --bins --tests --workspace",
-        );
+        check("", false, "cargo test --no-fail-fast --tests --workspace");
         check(
             "-p rpc a b",
             true,
@@ -216,7 +212,7 @@ mod tests {
         check(
             "a -p rpc",
             false,
-            "cargo test --no-fail-fast --lib --bins --tests --package rpc -- a",
+            "cargo test --no-fail-fast --tests --package rpc -- a",
         );
     }
 
