@@ -1,0 +1,7 @@
+//! What travels: arguments and results, plain data.
+
+pub(crate) mod agents;
+pub(crate) mod feeds;
+pub(crate) mod instances;
+pub(crate) mod plans;
+pub(crate) mod services;
