@@ -23,6 +23,8 @@ pub(crate) struct Answer {
 #[derive(Debug, Default)]
 pub(crate) struct Arrived {
     pub(crate) items: VecDeque<Answer>,
+    /// Bytes of `items`.
+    pub(crate) queued: usize,
     pub(crate) end: Option<Result<(), Error>>,
     /// Bytes taken by the reader and not yet given back as credit.
     pub(crate) taken: u32,
@@ -123,13 +125,17 @@ impl Slots {
         entry.waker.take()
     }
 
-    /// Adds an item to a stream. Returns who waits for it.
-    pub(crate) fn push(&mut self, call: u64, item: Answer) -> Option<Waker> {
-        let entry = self.entry(call)?;
-        if let State::Stream(arrived) = &mut entry.state {
-            arrived.items.push_back(item);
-        }
-        entry.waker.take()
+    /// Adds an item to a stream. Returns who waits for it, and the bytes that wait with it.
+    pub(crate) fn push(&mut self, call: u64, item: Answer) -> (Option<Waker>, usize) {
+        let Some(entry) = self.entry(call) else {
+            return (None, 0);
+        };
+        let State::Stream(arrived) = &mut entry.state else {
+            return (None, 0);
+        };
+        arrived.queued += item.payload.len();
+        arrived.items.push_back(item);
+        (entry.waker.take(), arrived.queued)
     }
 
     /// When to call [`Self::expire`] next.

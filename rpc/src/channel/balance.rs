@@ -39,7 +39,12 @@ impl Balance {
         }
     }
 
-    /// Power of two choices.
+    /// How many servers are known.
+    pub(super) fn len(&self) -> usize {
+        self.known.lock().peers.len()
+    }
+
+    /// Power of two choices; those that could not be reached a moment ago only if all are so.
     pub(super) fn pick(&self) -> Result<Arc<Peer>, Error> {
         let mut known = self.known.lock();
         if known.first || known.endpoints.has_changed().unwrap_or(false) {
@@ -54,7 +59,12 @@ impl Balance {
                 let first = random() % count;
                 let second = (first + 1 + random() % (count - 1)) % count;
                 let (a, b) = (&peers[first as usize], &peers[second as usize]);
-                if a.1.cost(a.0) <= b.1.cost(b.0) { a } else { b }
+                let better = if a.1.cost(a.0) <= b.1.cost(b.0) { a } else { b };
+                if better.1.is_down() {
+                    cheapest_reachable(peers).unwrap_or(better)
+                } else {
+                    better
+                }
             }
         };
         debug_assert!(*weight > 0, "weight 0 is kept out");
@@ -66,6 +76,11 @@ impl Balance {
         Error::unsent("no-instance", message)
             .with_hint(format!("`orrery ps {}` shows its instances", self.name))
     }
+}
+
+fn cheapest_reachable(peers: &[(u32, Arc<Peer>)]) -> Option<&(u32, Arc<Peer>)> {
+    let reachable = peers.iter().filter(|(_, peer)| !peer.is_down());
+    reachable.min_by(|a, b| a.1.cost(a.0).total_cmp(&b.1.cost(b.0)))
 }
 
 impl Known {

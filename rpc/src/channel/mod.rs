@@ -70,7 +70,7 @@ struct Inner {
 
 enum Target {
     One(Arc<Peer>),
-    Many(Balance),
+    Many(Box<Balance>),
 }
 
 impl std::fmt::Debug for Channel {
@@ -102,7 +102,7 @@ impl Channel {
     pub fn balanced(name: &str, endpoints: watch::Receiver<Arc<[Endpoint]>>) -> Self {
         let limits = Limits::default();
         Self::new(
-            Target::Many(Balance::new(name, endpoints, limits.clone())),
+            Target::Many(Box::new(Balance::new(name, endpoints, limits.clone()))),
             limits,
         )
     }
@@ -249,28 +249,23 @@ impl Channel {
         &self,
         request: &Request<'_, A>,
     ) -> Result<(Arc<Handle>, Option<peer::Load>), Error> {
-        let (peer, load) = match &self.0.target {
-            Target::One(peer) => (Arc::clone(peer), None),
-            Target::Many(balance) => {
-                let peer = balance.pick()?;
-                let load = peer::Load::start(&peer, request.now);
-                (peer, Some(load))
+        let balance = match &self.0.target {
+            Target::One(peer) => return Ok((connect(peer, request.deadline).await?, None)),
+            Target::Many(balance) => balance,
+        };
+        let mut tries = 0;
+        loop {
+            let peer = balance.pick()?;
+            let error = match connect(&peer, request.deadline).await {
+                Ok(connection) => return Ok((connection, Some(peer::Load::start(&peer)))),
+                Err(error) => error,
+            };
+            tries += 1;
+            // Nothing was sent: whoever else serves may be asked at once.
+            if error.retry != Retry::Safe || tries >= balance.len() {
+                return Err(error);
             }
-        };
-        if let Some(connection) = peer.open_connection() {
-            return Ok((connection, load));
         }
-        // The deadline covers connecting too.
-        let connecting = peer.connect();
-        let connection = match request.deadline {
-            Some(at) => timeout_at(at.into(), connecting).await.unwrap_or_else(|_| {
-                Err(Error::deadline()
-                    .with_retry(Retry::Never)
-                    .with_hint("nothing was sent"))
-            }),
-            None => connecting.await,
-        };
-        connection.map(|connection| (connection, load))
     }
 
     /// Returns if the call may be tried again, after a pause; otherwise fails with `error`.
@@ -300,6 +295,23 @@ impl Channel {
         sleep(pause).await;
         request.now = Instant::now();
         Ok(())
+    }
+}
+
+/// An open connection to `peer`; the deadline covers making one.
+async fn connect(peer: &Peer, deadline: Option<Instant>) -> Result<Arc<Handle>, Error> {
+    if let Some(connection) = peer.open_connection() {
+        return Ok(connection);
+    }
+    match deadline {
+        Some(at) => timeout_at(at.into(), peer.connect())
+            .await
+            .unwrap_or_else(|_| {
+                Err(Error::deadline()
+                    .with_retry(Retry::Never)
+                    .with_hint("nothing was sent"))
+            }),
+        None => peer.connect().await,
     }
 }
 

@@ -25,12 +25,13 @@ pub(super) struct Peer {
     /// Moving average of the latency, in microseconds.
     latency_us: AtomicU64,
     failing: AtomicU32,
+    /// Until when nobody should try to connect, because the last attempt failed.
+    down_until: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
 struct Backoff {
     failures: u32,
-    not_before: Option<Instant>,
     error: Option<Error>,
 }
 
@@ -44,7 +45,17 @@ impl Peer {
             in_flight: AtomicU32::new(0),
             latency_us: AtomicU64::new(0),
             failing: AtomicU32::new(0),
+            down_until: Mutex::new(None),
         }
+    }
+
+    /// Whether connecting failed a moment ago.
+    pub(super) fn is_down(&self) -> bool {
+        self.failing.load(Relaxed) > 0
+            && self
+                .down_until
+                .lock()
+                .is_some_and(|until| Instant::now() < until)
     }
 
     /// The connection, if there is one that takes calls.
@@ -63,10 +74,7 @@ impl Peer {
         if let Some(connection) = self.open_connection() {
             return Ok(connection);
         }
-        let now = Instant::now();
-        if let (Some(at), Some(error)) = (backoff.not_before, &backoff.error)
-            && now < at
-        {
+        if let Some(error) = backoff.error.as_ref().filter(|_| self.is_down()) {
             return Err(error.clone());
         }
         match Connection::open(self.address, &self.limits).await {
@@ -80,8 +88,9 @@ impl Peer {
             Err(error) => {
                 let pause = BACKOFF_FIRST * 2_u32.pow(backoff.failures.min(10));
                 backoff.failures += 1;
-                backoff.not_before = Some(Instant::now() + jittered(pause.min(BACKOFF_MAX)));
                 backoff.error = Some(error.clone());
+                let until = Instant::now() + jittered(pause.min(BACKOFF_MAX));
+                *self.down_until.lock() = Some(until);
                 self.failing.store(backoff.failures, Relaxed);
                 Err(error)
             }
@@ -91,7 +100,8 @@ impl Peer {
     /// What a further call here would cost, compared with other peers.
     pub(super) fn cost(&self, weight: u32) -> f64 {
         let waiting = f64::from(self.in_flight.load(Relaxed)) + 1.0;
-        let latency = self.latency_us.load(Relaxed).max(1) as f64;
+        // In steps of two from a quarter of a millisecond: what is about as fast counts the same.
+        let latency = (self.latency_us.load(Relaxed) / 256).next_power_of_two() as f64;
         let failing = f64::from(self.failing.load(Relaxed).min(20)).exp2();
         waiting * latency * failing / f64::from(weight.max(1))
     }
@@ -104,11 +114,11 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub(super) fn start(peer: &Arc<Peer>, started: Instant) -> Self {
+    pub(super) fn start(peer: &Arc<Peer>) -> Self {
         peer.in_flight.fetch_add(1, Relaxed);
         Self {
             peer: Arc::clone(peer),
-            started,
+            started: Instant::now(),
         }
     }
 

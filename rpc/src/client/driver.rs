@@ -109,9 +109,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn complete_all(&mut self) -> Result<(), Error> {
         let mut state = self.connection.lock();
-        let limit = self.connection.limits.frame_bytes_max;
+        let limits = &self.connection.limits;
+        let limit = limits.frame_bytes_max;
+        // A server overdraws its credit by one item at most.
+        let queued_max = limits.stream_window_bytes as usize + limit;
         while let Some(frame) = frame::take(&mut self.pump.input, limit)? {
-            if let Some(waker) = complete(&mut state, frame)? {
+            if let Some(waker) = complete(&mut state, frame, queued_max)? {
                 self.wakers.push(waker);
             }
         }
@@ -204,7 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 }
 
 /// What one frame from the server means to the calls in flight.
-fn complete(state: &mut Shared, frame: Frame) -> Result<Option<Waker>, Error> {
+fn complete(state: &mut Shared, frame: Frame, queued_max: usize) -> Result<Option<Waker>, Error> {
     let Frame {
         header,
         metadata,
@@ -224,7 +227,13 @@ fn complete(state: &mut Shared, frame: Frame) -> Result<Option<Waker>, Error> {
             }
             state.slots.complete(header.call, Err(error))
         }
-        Kind::Item => state.slots.push(header.call, answer),
+        Kind::Item => {
+            let (waker, queued) = state.slots.push(header.call, answer);
+            if queued > queued_max {
+                return Err(Error::protocol("a stream's server ignores flow control"));
+            }
+            waker
+        }
         Kind::Ping => {
             append_bare(
                 &mut state.outbox.urgent,

@@ -79,6 +79,7 @@ impl<T: Deserializable> Streaming<T> {
             return Poll::Ready(None);
         };
         if let Some(item) = arrived.items.pop_front() {
+            arrived.queued -= item.payload.len();
             arrived.taken = arrived.taken.saturating_add(item.payload.len() as u32);
             let due = arrived.taken >= self.connection.limits.stream_window_bytes / 4;
             let grant = if due {

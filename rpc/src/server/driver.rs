@@ -24,6 +24,11 @@ use crate::{Code, Codec, Context, Error, Metadata, Retry, Shape};
 const IN_PLACE_BUDGET: Duration = Duration::from_millis(1);
 /// Calls between two looks at the clock while handlers are polled in place.
 const BUDGET_STRIDE: u32 = 64;
+/// A client that was told to go away may have sent calls before it heard; after this long
+/// without any it has none left.
+const DRAIN_QUIET: Duration = Duration::from_millis(50);
+/// One call in so many that end in place is timed, and stands for the others.
+const TIMED_STRIDE: u32 = 16;
 
 pub(crate) struct Driver<S> {
     pump: Pump<S>,
@@ -34,6 +39,8 @@ pub(crate) struct Driver<S> {
     heard: Instant,
     /// Set when the connection ends after what is queued is written.
     ending: bool,
+    /// Calls so far; says which ones are timed.
+    calls: u32,
     /// Set once the streams were told that the server is about to stop.
     streams_ended: bool,
 }
@@ -49,6 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             idle: Box::pin(idle),
             heard: now,
             ending: false,
+            calls: 0,
             streams_ended: false,
         }
     }
@@ -91,6 +99,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return;
         }
         self.streams_ended = true;
+        self.idle
+            .as_mut()
+            .reset((Instant::now() + DRAIN_QUIET).into());
         let connection = &self.connection;
         self.spawned.retain(|call, (handle, route)| {
             let route = connection.router.route(*route);
@@ -120,22 +131,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.poll_idle(cx)
     }
 
+    /// Ends a connection that has been quiet for too long.
     fn poll_idle(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         while self.idle.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
-            let patience = self.connection.router.limits.idle_timeout;
+            let patience = self.patience();
             let quiet = now.saturating_duration_since(self.heard);
-            if quiet >= patience {
-                // Also with calls in flight: a client that lives sends pings while it waits.
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "idle")));
+            // While draining, calls may take their time; otherwise a client that lives sends
+            // pings while it waits.
+            if quiet >= patience && (!self.streams_ended || self.spawned.is_empty()) {
+                return Poll::Ready(Ok(()));
             }
             if self.spawned.is_empty() {
                 self.connection.lock().outbox.release();
                 self.pump.release();
             }
-            self.idle.as_mut().reset((self.heard + patience).into());
+            self.idle
+                .as_mut()
+                .reset((self.heard.max(now - patience / 2) + patience).into());
         }
         Poll::Pending
+    }
+
+    fn patience(&self) -> Duration {
+        if self.streams_ended {
+            DRAIN_QUIET
+        } else {
+            self.connection.router.limits.idle_timeout
+        }
     }
 
     fn forget_finished(&mut self) {
@@ -176,7 +199,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         while let Some(frame) = frame::take(&mut self.pump.input, limit)? {
             self.handle(frame, in_place)?;
             calls += 1;
-            if calls % BUDGET_STRIDE == 0 {
+            if calls.is_multiple_of(BUDGET_STRIDE) {
                 in_place = start.elapsed() < IN_PLACE_BUDGET;
             }
         }
@@ -281,9 +304,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Polls the handler once; only one that has to wait becomes a task.
     fn run_handler(&mut self, mut future: HandlerFuture, job: Job, in_place: bool) {
         if in_place {
+            self.calls = self.calls.wrapping_add(1);
+            let timed = self.calls.is_multiple_of(TIMED_STRIDE).then(Instant::now);
             let mut cx = TaskContext::from_waker(Waker::noop());
             match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))) {
-                Ok(Poll::Ready(())) => return,
+                Ok(Poll::Ready(())) => {
+                    if let Some(start) = timed {
+                        let stats = &job.connection.router.route(job.route).stats;
+                        stats.took(start.elapsed(), u64::from(TIMED_STRIDE));
+                    }
+                    return;
+                }
                 Ok(Poll::Pending) => {}
                 Err(_) => return job.panicked(),
             }
