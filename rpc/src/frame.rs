@@ -311,3 +311,104 @@ pub(crate) fn append_failure(out: &mut BytesMut, limit: usize, codec: Codec, cal
         debug_assert!(written.is_ok(), "a brief error can always be written");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(header: &Header, metadata: &Metadata, payload: &[u8]) -> BytesMut {
+        let mut out = BytesMut::new();
+        let write = |out: &mut BytesMut| {
+            out.extend_from_slice(payload);
+            Ok::<(), FrameTooLarge>(())
+        };
+        append(&mut out, 1 << 20, header, metadata, write).expect("a small frame");
+        out
+    }
+
+    #[test]
+    fn a_request_has_these_bytes_for_ever() {
+        let header = Header::request(Codec::Json, 0x0000_0002_0000_0001, 101, 1_500);
+        let mut metadata = Metadata::new();
+        metadata.set("k", "vv");
+        let bytes = frame(&header, &metadata, b"{}");
+        let expected: &[u8] = &[
+            28, 0, 0, 0, // length: 20 of header, 6 of metadata, 2 of payload
+            1, 1, 6, 0, // request, JSON, metadata
+            1, 0, 0, 0, 2, 0, 0, 0, // slot 1, generation 2
+            101, 0, 0, 0, // procedure
+            0xdc, 5, 0, 0, // 1500 ms
+            1, 2, 0, b'k', b'v', b'v', b'{', b'}',
+        ];
+        assert_eq!(&bytes[..], expected);
+    }
+
+    #[test]
+    fn a_frame_that_would_be_too_large_leaves_no_trace() {
+        let mut out = BytesMut::from(&b"before"[..]);
+        let write = |out: &mut BytesMut| {
+            out.extend_from_slice(&[0; 100]);
+            Ok::<(), FrameTooLarge>(())
+        };
+        let header = Header::new(Kind::Response, 1);
+        assert!(append(&mut out, 64, &header, &Metadata::new(), write).is_err());
+        assert_eq!(&out[..], b"before");
+    }
+
+    #[test]
+    fn headers_that_lie_are_refused() {
+        let good = frame(&Header::new(Kind::Ping, 1), &Metadata::new(), b"");
+        let broken = |at: usize, byte: u8| {
+            let mut bytes = good.clone();
+            bytes[at] = byte;
+            take(&mut bytes, 1 << 20)
+        };
+        assert!(broken(4, 0).is_err(), "kind 0");
+        assert!(broken(4, 200).is_err(), "kind 200");
+        assert!(broken(5, 9).is_err(), "codec 9");
+        assert!(broken(6, 1).is_err(), "metadata longer than the frame");
+        assert!(broken(0, 3).is_err(), "shorter than a header");
+        assert!(broken(3, 255).is_err(), "longer than the limit");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_pieces_are_frames_or_an_error(
+            bytes: Vec<u8>, cuts in proptest::collection::vec(1_usize..40, 0..20),
+        ) {
+            let mut input = BytesMut::new();
+            let mut rest = &bytes[..];
+            for cut in cuts {
+                let (piece, after) = rest.split_at(cut.min(rest.len()));
+                input.extend_from_slice(piece);
+                rest = after;
+                while let Ok(Some(frame)) = take(&mut input, 4096) {
+                    prop_assert!(frame.payload.len() <= 4096);
+                }
+            }
+        }
+
+        #[test]
+        fn frames_come_out_as_they_went_in_however_they_are_cut(
+            payloads in proptest::collection::vec(any::<Vec<u8>>(), 1..8), piece in 1_usize..64,
+        ) {
+            let mut wire = BytesMut::new();
+            for (n, payload) in payloads.iter().enumerate() {
+                let header = Header::new(Kind::Response, n as u64);
+                wire.extend_from_slice(&frame(&header, &Metadata::new(), payload));
+            }
+            let mut input = BytesMut::new();
+            let mut seen = Vec::new();
+            for piece in wire.chunks(piece) {
+                input.extend_from_slice(piece);
+                while let Some(frame) = take(&mut input, 1 << 20).expect("good frames") {
+                    prop_assert_eq!(frame.header.call, seen.len() as u64);
+                    seen.push(frame.payload.to_vec());
+                }
+            }
+            prop_assert_eq!(seen, payloads);
+        }
+    }
+}
