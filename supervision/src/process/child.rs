@@ -207,12 +207,23 @@ unsafe fn run_child(script: &Script<'_>) -> ! {
 /// As [`run_child`].
 unsafe fn become_program(script: &Script<'_>) -> Step {
     const CLOSE_RANGE_CLOEXEC: c_uint = 1 << 2;
+    const LAST_SIGNAL: c_int = 64;
+    const MASK_BYTES: usize = 8;
     let prepared = script.prepared;
     // SAFETY: every call is async-signal-safe and gets pointers into our copy of the memory.
     unsafe {
         // Handlers become default by exec, ignored signals do not (nohup ignores SIGHUP).
-        for signal in 1..=libc::SIGRTMAX() {
-            libc::signal(signal, libc::SIG_DFL);
+        // By system call, because libc refuses two signals that it keeps for itself; zeroes are
+        // the default disposition.
+        let default = [0_u64; 4];
+        for signal in 1..=LAST_SIGNAL {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                &raw const default,
+                0,
+                MASK_BYTES,
+            );
         }
         if libc::setsid() < 0 {
             return Step::Session;
