@@ -148,6 +148,12 @@ impl Running {
         self.router.metrics_text()
     }
 
+    /// The numbers of its procedures, the built-in ones included.
+    #[must_use]
+    pub fn procedures(&self) -> Vec<crate::ProcedureId> {
+        self.router.routes().map(|route| route.procedure.id).collect()
+    }
+
     /// Connections open now.
     #[must_use]
     pub fn connections(&self) -> usize {
