@@ -105,6 +105,7 @@ pub(super) struct Disk {
     state: State,
     /// As it was before the transaction that is going on.
     saved: State,
+    begun: bool,
     /// An upper estimate of what the log holds since it was last folded into the main file.
     log_bytes: usize,
     buffer: Vec<u8>,
@@ -119,6 +120,7 @@ impl Disk {
             conn,
             state,
             saved: state,
+            begun: false,
             log_bytes: 0,
             buffer: Vec::new(),
         }
@@ -134,6 +136,7 @@ impl Disk {
 
     pub(super) fn begin(&mut self) -> Result<(), WriteError> {
         self.saved = self.state;
+        self.begun = true;
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(())
     }
@@ -141,14 +144,18 @@ impl Disk {
     /// Durable when it returns.
     pub(super) fn commit(&mut self) -> Result<(), WriteError> {
         self.conn.prepare_cached("COMMIT")?.execute([])?;
+        self.begun = false;
         self.log_bytes += 2 * PAGE_BYTES;
         Ok(())
     }
 
-    /// Takes back what was done since [`Disk::begin`].
+    /// Takes back what was done since [`Disk::begin`], unless it was committed.
     pub(super) fn rollback(&mut self) -> Result<(), WriteError> {
-        self.state = self.saved;
-        // A full disk ends some transactions by itself.
+        // A full disk ends some transactions by itself; a finished one stays.
+        if self.begun {
+            self.begun = false;
+            self.state = self.saved;
+        }
         if !self.conn.is_autocommit() {
             self.conn.execute_batch("ROLLBACK")?;
         }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
-/// Space kept back so that deletes and compaction still find some when the disk is full.
-const RESERVE_BYTES: u64 = 1024 * 1024;
+/// Space kept back so that deletes and compaction still find some when the disk is full: as much
+/// as SQLite's log can hold, which then fits into the main file, and leaves room in the log.
+const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 /// Writing resumes when this much is free beside the reserve.
 const RESUME_BYTES: u64 = 4 * 1024 * 1024;
 

@@ -65,7 +65,7 @@ impl Ask {
 /// How many requests share one fsync at most: bounds how long the first one waits.
 const GROUP_MAX: usize = 1024;
 /// How much room they take at most, in the semaphore's units.
-const GROUP_ROOM_MAX: usize = 4 * 1024;
+const GROUP_ROOM_MAX: usize = 2 * 1024;
 
 #[derive(Default)]
 struct Waiting {

@@ -332,15 +332,27 @@ impl Writer {
         }
     }
 
+    /// Takes back what was begun, and empties SQLite's log with the space held in reserve: then
+    /// deletes find room in the log again.
+    fn make_room(&mut self) -> Result<(), String> {
+        let space_or = |done: Result<(), WriteError>| match done {
+            Ok(()) | Err(WriteError::NoSpace) => Ok(()),
+            Err(WriteError::Broken(why)) => Err(why),
+        };
+        space_or(self.disk.rollback())?;
+        self.low = true;
+        self.target = self.disk.state().compacted;
+        self.shared.files.release_reserve();
+        let head = self.shared.index.read().head();
+        space_or(self.disk.fold(head))?;
+        space_or(self.disk.rollback())
+    }
+
     /// The disk is full: nothing of the work is done.
     fn refuse(&mut self, work: Work) -> Result<(), String> {
         let place = self.shared.place();
-        if let Err(WriteError::Broken(why)) = self.disk.rollback() {
-            return Err(format!("taking back a write in {place} failed: {why}"));
-        }
-        self.shared.files.release_reserve();
-        self.low = true;
-        self.target = self.disk.state().compacted;
+        self.make_room()
+            .map_err(|why| format!("making room in {place}, which is full, failed: {why}"))?;
         let refusal = Refusal::NoSpace { place };
         for (_, to) in self.compacting.drain(..) {
             drop(to.send(Err(refusal.clone().into())));
