@@ -32,7 +32,8 @@
 //! (`CLONE_INTO_CGROUP`), so no descendant escapes, and `cgroup.kill` ends them all. Limits are
 //! set in v2 where the controllers are there, in the v1 hierarchies of a hybrid machine otherwise.
 //! Without cgroups descendants are found by session and by a variable in their environment
-//! ([`INSTANCE_VARIABLE`]): a best effort, which a descendant that changes both escapes.
+//! ([`INSTANCE_VARIABLE`]): a best effort, which a descendant that changes both escapes. (A child
+//! subreaper would find it, but only until the supervisor restarts, so there is none.)
 //!
 //! # Map
 //! | module | what |

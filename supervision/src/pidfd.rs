@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use model::Exit;
@@ -122,16 +123,18 @@ fn exit_now(pidfd: &impl AsFd, pid: u32, start_ticks: u64) -> Option<Exit> {
     }
     let zombie = procfs::stat(pid).ok().flatten();
     if let Some(stat) = zombie.filter(|s| s.start_ticks == start_ticks && s.state == b'Z')
-        && may_read_exit_codes()
+        && may_read_exit_code(pid)
     {
         return Some(from_wait_status(stat.exit_code));
     }
     remembered_exit(pidfd)
 }
 
-/// Others see 0 as the exit code of any zombie, which is not to be taken for success.
-fn may_read_exit_codes() -> bool {
-    rustix::process::geteuid().is_root()
+/// Others see 0 as the exit code of a zombie, which is not to be taken for success.
+fn may_read_exit_code(pid: u32) -> bool {
+    let me = rustix::process::geteuid();
+    let owner = std::fs::metadata(format!("/proc/{pid}")).map(|metadata| metadata.uid());
+    me.is_root() || owner.is_ok_and(|owner| owner == me.as_raw())
 }
 
 fn from_wait_status(status: i32) -> Exit {

@@ -68,15 +68,17 @@ pub(crate) fn pids() -> io::Result<Vec<u32>> {
     Ok(pids)
 }
 
-/// The value of a variable in the environment a process was started with.
-pub(crate) fn started_with(pid: u32, variable: &str) -> Option<String> {
+/// The values of variables in the environment a process was started with, when it had all of them.
+pub(crate) fn started_with<const N: usize>(pid: u32, names: [&str; N]) -> Option<[String; N]> {
     let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    environ.split(|&b| b == 0).find_map(|entry| {
-        let value = entry
-            .strip_prefix(variable.as_bytes())?
-            .strip_prefix(b"=")?;
-        String::from_utf8(value.to_vec()).ok()
-    })
+    let value = |name: &str| {
+        environ.split(|&b| b == 0).find_map(|entry| {
+            let value = entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+            String::from_utf8(value.to_vec()).ok()
+        })
+    };
+    let values: Vec<String> = names.iter().map_while(|name| value(name)).collect();
+    values.try_into().ok()
 }
 
 /// The path of a process in the v2 hierarchy, as in `/orrery/node-1/echo.0.1`.

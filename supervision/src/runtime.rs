@@ -69,7 +69,7 @@ pub trait Runtime: Send + Sync + 'static {
         self.stop(running, Duration::ZERO)
     }
 
-    /// What an instance uses, all of its processes together. About 20 microseconds.
+    /// What an instance uses, all of its processes together. About 50 microseconds.
     ///
     /// # Errors
     /// It has ended, or its numbers cannot be read.

@@ -81,7 +81,7 @@ fn make_and_set(
     {
         match fs::create_dir(dir) {
             Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => reuse(group, id)?,
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => make_anew(group, dir, id)?,
             Err(source) => {
                 return Err(SpawnError::System {
                     what: "make a cgroup",
@@ -107,16 +107,18 @@ fn make_and_set(
     Ok(())
 }
 
-/// An empty group of this name is what an earlier try left behind; one with members is an instance.
-fn reuse(group: &Group, id: &InstanceId) -> Result<(), SpawnError> {
-    match group.is_populated() {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(SpawnError::AlreadyRunning { id: id.clone() }),
-        Err(source) => Err(SpawnError::System {
-            what: "look into a cgroup",
-            source,
-        }),
+/// An empty group of this name is what an earlier try left behind, with its limits; one with
+/// members is an instance.
+fn make_anew(group: &Group, dir: &Path, id: &InstanceId) -> Result<(), SpawnError> {
+    let system = |source| SpawnError::System {
+        what: "make a cgroup anew",
+        source,
+    };
+    if group.is_populated().map_err(system)? {
+        return Err(SpawnError::AlreadyRunning { id: id.clone() });
     }
+    super::group::remove_tree(dir).map_err(system)?;
+    fs::create_dir(dir).map_err(system)
 }
 
 fn set(dir: &Path, version: u8, which: Limit, value: u64) -> io::Result<()> {

@@ -85,11 +85,14 @@ impl Limiter {
     }
 
     pub(crate) fn in_mounts(mounts: &Mounts, scope: &str) -> Self {
-        let unified = match &mounts.unified {
-            Some(mount) => make_scope(mount, scope),
+        let locked = match &mounts.unified {
+            Some(mount) => make_locked_scope(mount, scope),
             None => Err("no cgroup v2 tree is mounted".to_owned()),
         };
-        let lock = unified.as_ref().ok().and_then(|dir| lock_scope(dir));
+        let (unified, lock) = match locked {
+            Ok((dir, lock)) => (Ok(dir), Some(lock)),
+            Err(why) => (Err(why), None),
+        };
         let controller = |which| controller(mounts, unified.as_deref().ok(), scope, which);
         let limiter = Self {
             cpu: controller(Limit::Cpu),
@@ -208,11 +211,24 @@ fn enable_v2(mount: &Path, scope: &str, name: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn lock_scope(dir: &Path) -> Option<File> {
-    let lock = File::open(dir).ok()?;
-    // Shared: two runtimes of one scope (a restart that overlaps) do not lock each other out.
-    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockShared).ok()?;
-    Some(lock)
+/// Shared: two runtimes of one scope (a restart that overlaps) do not lock each other out.
+///
+/// Another supervisor may clear the directory away before the lock is on it; then it is made again.
+fn make_locked_scope(mount: &Path, scope: &str) -> Result<(PathBuf, File), String> {
+    for _ in 0..100 {
+        let dir = make_scope(mount, scope)?;
+        let Ok(lock) = File::open(&dir) else {
+            continue;
+        };
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockShared)
+            .map_err(|e| format!("{} cannot be locked: {e}", dir.display()))?;
+        if dir.exists() {
+            return Ok((dir, lock));
+        }
+    }
+    Err(format!(
+        "{scope} is cleared away again and again by another supervisor"
+    ))
 }
 
 /// Removes the groups of scopes whose supervisors are gone and whose processes are too. `rmdir`

@@ -68,8 +68,12 @@ pub fn path(log_dir: &Path, id: &InstanceId, stream: Stream) -> PathBuf {
 
 /// Where the tail of what was written before is kept.
 fn before(path: &Path) -> PathBuf {
+    with_suffix(path, ".1")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".1");
+    name.push(suffix);
     name.into()
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 
-use super::before;
+use super::{before, with_suffix};
 
 /// The first line of a `.1`: the position of the byte after it.
 pub(super) const HEADER_BYTES: usize = 39;
@@ -89,7 +89,7 @@ fn keep_tail(path: &Path, live: &File, half: u64) -> io::Result<PathBuf> {
         .map_or(0, |(_, kept)| kept.end);
     let mut position = live.metadata()?.len().saturating_sub(half / 4 * 3);
     let last = position + half;
-    let unfinished = path.with_added_extension("tmp");
+    let unfinished = with_suffix(path, ".tmp");
     let copied = (|| {
         let flags = libc::O_NOFOLLOW;
         let mut copy = File::options()
@@ -173,7 +173,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.0.1.out");
         fs::write(&path, vec![b'a'; 1000]).unwrap();
-        fs::create_dir(path.with_added_extension("tmp")).unwrap();
+        fs::create_dir(with_suffix(&path, ".tmp")).unwrap();
         assert!(rotate_if_large(&path, 400).is_err());
         assert_eq!(fs::metadata(&path).unwrap().len(), 0);
     }

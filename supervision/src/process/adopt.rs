@@ -59,9 +59,12 @@ fn find(
     {
         let in_group = stat.is_dead() || group.members()?.contains(&wanted.pid);
         let group = if in_group { group } else { Group::default() };
-        return Ok(Some((pidfd, shared.members(id, Some(wanted.pid), group))));
+        return Ok(Some((
+            pidfd,
+            shared.members(id, Some(wanted.pid), wanted.start_ticks, group),
+        )));
     }
-    clear(&shared.members(id, None, group))?;
+    clear(&shared.members(id, None, wanted.start_ticks, group))?;
     Ok(None)
 }
 
@@ -107,7 +110,6 @@ fn leads_an_instance(shared: &Shared, pid: u32) -> Option<InstanceId> {
     if stat.session != pid || stat.is_dead() {
         return None;
     }
-    let scope = procfs::started_with(pid, SCOPE_VARIABLE)?;
-    let id = procfs::started_with(pid, INSTANCE_VARIABLE)?;
+    let [scope, id] = procfs::started_with(pid, [SCOPE_VARIABLE, INSTANCE_VARIABLE])?;
     (scope == shared.settings.scope).then(|| id.parse().ok())?
 }

@@ -18,7 +18,11 @@ pub(super) struct Members {
     pub(super) scope: String,
     /// The main process, which leads the session; `None` when it is not known to be ours any more.
     pub(super) leader: Option<u32>,
+    /// When the main process started, in clock ticks since boot.
+    pub(super) since_ticks: u64,
     pub(super) group: Group,
+    /// The id as it stands in the environment.
+    pub(super) name: String,
 }
 
 impl Members {
@@ -37,7 +41,8 @@ impl Members {
 
     fn is_member(&self, pid: u32) -> bool {
         match procfs::stat(pid) {
-            Ok(Some(stat)) if !stat.is_dead() => {
+            // Whoever started earlier descends from somebody else; most processes did.
+            Ok(Some(stat)) if !stat.is_dead() && stat.start_ticks >= self.since_ticks => {
                 self.leader == Some(stat.session) || self.carries_our_name(pid)
             }
             _ => false,
@@ -45,8 +50,8 @@ impl Members {
     }
 
     fn carries_our_name(&self, pid: u32) -> bool {
-        procfs::started_with(pid, INSTANCE_VARIABLE).is_some_and(|id| id == self.id.to_string())
-            && procfs::started_with(pid, SCOPE_VARIABLE).is_some_and(|scope| scope == self.scope)
+        let said = procfs::started_with(pid, [SCOPE_VARIABLE, INSTANCE_VARIABLE]);
+        said.is_some_and(|[scope, id]| scope == self.scope && id == self.name)
     }
 
     /// Whether nobody runs.

@@ -10,7 +10,7 @@ mod table;
 mod watch;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,7 +87,12 @@ impl ProcessRuntime {
     ///
     /// # Errors
     /// The log directory or the socket cannot be made. Missing cgroups are no error.
-    pub fn start(settings: Settings) -> Result<Self, SetupError> {
+    pub fn start(mut settings: Settings) -> Result<Self, SetupError> {
+        // Children may run elsewhere.
+        settings.notify_socket = settings
+            .notify_socket
+            .map(|path| absolute(&path))
+            .transpose()?;
         let keeper = Keeper::start(&settings.log_dir, settings.log_bytes_max)?;
         let limiter = match settings.cgroups {
             Cgroups::Detect => Limiter::detect(&settings.scope),
@@ -133,20 +138,36 @@ impl Shared {
     fn instance_of(&self, pid: u32) -> Option<InstanceId> {
         let by_group = procfs::cgroup_v2(pid).and_then(|path| self.limiter.instance_at(&path));
         by_group.or_else(|| self.table.led_by(pid)).or_else(|| {
-            let scope = procfs::started_with(pid, SCOPE_VARIABLE)?;
-            let id = procfs::started_with(pid, INSTANCE_VARIABLE)?;
+            let [scope, id] = procfs::started_with(pid, [SCOPE_VARIABLE, INSTANCE_VARIABLE])?;
             (scope == self.settings.scope).then(|| id.parse().ok())?
         })
     }
 
-    fn members(&self, id: &InstanceId, leader: Option<u32>, group: Group) -> Members {
+    /// `leader` is absent when that process is known to be gone.
+    fn members(
+        &self,
+        id: &InstanceId,
+        leader: Option<u32>,
+        since_ticks: u64,
+        group: Group,
+    ) -> Members {
         Members {
             id: id.clone(),
             scope: self.settings.scope.clone(),
             leader,
+            since_ticks,
             group,
+            name: id.to_string(),
         }
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, SetupError> {
+    std::path::absolute(path).map_err(|source| SetupError {
+        what: "make absolute the path",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Ends with the runtime: at the first message after it is gone.

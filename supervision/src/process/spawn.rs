@@ -122,27 +122,26 @@ fn register(
 ) -> Result<Running, SpawnError> {
     let identity = identity::of(born.pid)
         .and_then(|found| found.ok_or_else(|| io::Error::other("it is not in /proc")));
-    let leader = Some(born.pid);
-    let members = shared.members(&launch.id, leader, group);
-    let undo = |what, source| {
-        let _ = members.kill();
-        members.group.remove();
-        system(what, source)
-    };
     let identity = match identity {
         Ok(identity) => identity,
         Err(e) => {
             pidfd::kill_and_reap(&born.pidfd);
-            return Err(undo("look at the new process", e));
+            let _ = group.kill();
+            group.remove();
+            return Err(system("look at the new process", e));
         }
     };
     let pidfd = match pidfd::watch(born.pidfd) {
         Ok(pidfd) => pidfd,
         Err((pidfd, source)) => {
             pidfd::kill_and_reap(&pidfd);
-            return Err(undo("watch the new process", source));
+            let _ = group.kill();
+            group.remove();
+            return Err(system("watch the new process", source));
         }
     };
+    let (id, ticks) = (&launch.id, identity.start_ticks);
+    let members = shared.members(id, Some(born.pid), ticks, group);
     let entry = reserved.fill(|notice| Entry::new(identity, pidfd, members, notice));
     tokio::spawn(watching::watch(
         Arc::clone(&shared.table),
