@@ -37,6 +37,7 @@
 //! # }
 //! ```
 
+pub mod agent;
 pub mod reason;
 mod wire;
 

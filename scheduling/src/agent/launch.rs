@@ -1,0 +1,89 @@
+//! From an assignment to a launch.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use model::{Failure, InstanceId, ServiceSpec};
+use supervision::ports::{self, PortTaken};
+use supervision::{Launch, SpawnError};
+
+use super::artifacts::{BuildError, Program};
+
+/// What every instance of this machine is told, beside what the runtime says (`PORT`,
+/// `NOTIFY_SOCKET`, `ORRERY_INSTANCE`).
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Where discovery is: `ORRERY_DISCOVERY`.
+    pub discovery: Option<SocketAddr>,
+    /// Under which directory services keep their state: `ORRERY_DATA`.
+    pub data_dir: PathBuf,
+}
+
+impl Surroundings {
+    /// What to start. A spec's own variables win over ours: whoever writes them means it.
+    pub(super) fn launch(
+        &self,
+        id: InstanceId,
+        spec: &ServiceSpec,
+        port: Option<u16>,
+        program: Program,
+    ) -> Launch {
+        let mut env = BTreeMap::new();
+        if let Some(discovery) = self.discovery {
+            env.insert("ORRERY_DISCOVERY".to_owned(), discovery.to_string());
+        }
+        let data_dir = self.data_dir.to_string_lossy().into_owned();
+        env.insert("ORRERY_DATA".to_owned(), data_dir);
+        env.extend(spec.env.clone());
+        Launch {
+            id,
+            program: program.path,
+            args: program.args,
+            env,
+            working_dir: spec.working_dir.clone().map(PathBuf::from),
+            limits: spec.limits.clone(),
+            port,
+        }
+    }
+}
+
+/// Whether the port can be had. Who has it is looked up only when it cannot.
+pub(super) fn check_port(port: Option<u16>) -> Result<(), Failure> {
+    let Some(port) = port else { return Ok(()) };
+    ports::check_free(port).map_err(|e| match e {
+        PortTaken::Taken { port, owner } => Failure::PortTaken {
+            port,
+            owner: owner.map_or_else(|| "an unknown process".to_owned(), |o| o.to_string()),
+        },
+        PortTaken::Unusable { .. } => Failure::NotStarted {
+            why: chain(&e),
+            retryable: false,
+        },
+    })
+}
+
+pub(super) fn not_built(error: &BuildError) -> Failure {
+    Failure::NotStarted {
+        why: error.to_string(),
+        retryable: false,
+    }
+}
+
+pub(super) fn not_spawned(error: &SpawnError) -> Failure {
+    Failure::NotStarted {
+        why: chain(error),
+        retryable: error.is_retryable(),
+    }
+}
+
+/// An error with what caused it, and what caused that.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
