@@ -1,5 +1,7 @@
 //! Faults, operators who change their minds, and the end of both.
 
+use std::collections::BTreeSet;
+
 use model::{Exit, NodeStatus, ServiceName};
 use reconciliation::Command;
 
@@ -19,7 +21,7 @@ impl World {
         let node = usize::try_from(self.random.next()).unwrap_or(0) % self.agents.len();
         match self.random.between(0, 9) {
             0 if self.faults.control_crashes => self.control_crash_if_up(),
-            1 if self.faults.agent_crashes => self.agent_crash(node),
+            1 if self.faults.agent_crashes => self.agent_fails(node),
             2 if self.faults.machine_crashes => self.machine_fails(node),
             3 if self.faults.process_crashes => self.process_crash(node),
             4 if self.faults.hangs => self.hang(node),
@@ -43,6 +45,15 @@ impl World {
             if self.random.chance(500) {
                 self.set_node(node, NodeStatus::Lost);
             }
+        }
+    }
+
+    /// Sometimes, while an agent is away, one of its processes dies and a foreigner gets the pid.
+    fn agent_fails(&mut self, node: usize) {
+        self.agent_crash(node);
+        if self.faults.foreigners && self.random.chance(500) {
+            self.process_crash(node);
+            self.foreigner(node);
         }
     }
 
@@ -175,6 +186,13 @@ impl World {
             } else {
                 Command::ApplySpec(Box::new(wish))
             });
+        }
+        let memory = self.control.memory.iter();
+        let slots = memory.flat_map(|memory| &memory.slots);
+        let given_up = slots.filter(|(_, record)| record.given_up.is_some());
+        let services: BTreeSet<_> = given_up.map(|(slot, _)| slot.service.clone()).collect();
+        for service in services {
+            self.command(Command::RestartService { service });
         }
     }
 }

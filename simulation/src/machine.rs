@@ -7,7 +7,7 @@ use model::{InstanceId, ProcessIdentity};
 use crate::random::Random;
 
 /// The largest pid: so few that a free one is soon somebody else's.
-const PID_MAX: u32 = 60;
+const PID_MAX: u32 = 40;
 
 /// One process.
 #[derive(Clone, Debug)]
@@ -64,7 +64,16 @@ impl Machine {
         }
         let free = (2..=PID_MAX).filter(|pid| !self.processes.contains_key(pid));
         let free: Vec<u32> = free.collect();
-        let pid = *random.pick(&free).ok_or("out of pids")?;
+        if free.is_empty() {
+            return Err("too many processes".to_owned());
+        }
+        // Mostly the lowest: a freed pid is the next one to be given out.
+        let choice = if random.chance(700) {
+            &free[..1]
+        } else {
+            &free[..]
+        };
+        let pid = *random.pick(choice).ok_or("out of pids")?;
         self.ticks += 1;
         let identity = ProcessIdentity {
             boot_id: format!("boot-{}", self.boots),

@@ -10,7 +10,7 @@ use crate::invariants::{Invariants, Verdict};
 use crate::mutants::Mutant;
 use crate::world::{ATTEMPTS_MAX, Event, Program, World};
 
-const TICK_MS: u64 = 100;
+const TICK_MS: u64 = 200;
 const GRACE_MS: u64 = 150;
 
 fn exited(exit: Exit) -> Ending {

@@ -19,9 +19,9 @@ pub const RESET_AFTER_MS: u64 = 1_000;
 /// Starts in a row that the simulated services are allowed.
 pub const ATTEMPTS_MAX: u32 = 4;
 /// How long anything may fail.
-pub(crate) const SAFETY_MS: u64 = 8_000;
+pub(crate) const SAFETY_MS: u64 = 6_000;
 /// How long the healed world may take until all is well.
-pub(crate) const LIVENESS_MS: u64 = 12_000;
+pub(crate) const LIVENESS_MS: u64 = 9_000;
 const START_MS: u64 = 1_000_000;
 
 /// How a simulated program behaves; its service's name says it.

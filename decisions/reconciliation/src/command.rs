@@ -14,8 +14,8 @@ use crate::{Change, Cycle, EventKind, Snapshot, Subject, Write, check_dependenci
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Make this the service's spec. Its `revision` is set here; what is given is not read.
-    /// Slots that were given up are tried again. Applying an equal spec again changes nothing,
-    /// except that it gives such slots their new chance.
+    /// A spec that differs in more than `replicas` gives slots that were given up a new chance.
+    /// Applying an equal spec again changes nothing at all.
     ApplySpec(Box<ServiceSpec>),
     /// Change only how many replicas there are. Running instances stay as they are.
     Scale {
@@ -133,14 +133,32 @@ fn apply_spec(
         _ => fresh_revision(snapshot, &spec.name),
     };
     let mut ledger = Ledger::new(snapshot, now);
-    ledger.forgive(&spec.name, 0);
-    if old.as_ref() != Some(&spec) {
-        let subject = Subject::Service(spec.name.clone());
-        let why = format!("revision {}, {} replicas", spec.revision.0, spec.replicas);
-        let write = Write::PutSpec(Box::new(spec));
-        ledger.tell(write, subject, EventKind::Applied, why);
-    }
+    let Some(first) = first_forgiven(old.as_ref(), &spec) else {
+        return Ok(Vec::new());
+    };
+    ledger.forgive(&spec.name, first);
+    let subject = Subject::Service(spec.name.clone());
+    let why = format!("revision {}, {} replicas", spec.revision.0, spec.replicas);
+    let write = Write::PutSpec(Box::new(spec));
+    ledger.tell(write, subject, EventKind::Applied, why);
     Ok(ledger.finish())
+}
+
+/// From which slot on a new spec gives a new chance; `None` when there is nothing new in it. A
+/// control plane that applies its default fleet at every start must not reset anybody's budget.
+fn first_forgiven(old: Option<&ServiceSpec>, new: &ServiceSpec) -> Option<u32> {
+    let Some(old) = old else { return Some(0) };
+    if old == new {
+        return None;
+    }
+    let mut scaled = old.clone();
+    scaled.replicas = new.replicas;
+    let only_scaled = scaled == *new;
+    Some(if only_scaled {
+        old.replicas.min(new.replicas)
+    } else {
+        0
+    })
 }
 
 fn checked(spec: &ServiceSpec) -> Result<(), CommandError> {

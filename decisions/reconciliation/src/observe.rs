@@ -270,11 +270,12 @@ fn well(instance: &Instance) -> Result<Option<Step>, Ignored> {
 fn unwell(instance: &Instance, why: &str) -> Result<Option<Step>, Ignored> {
     match instance.state {
         InstanceState::Unhealthy | InstanceState::Stopping => Ok(None),
-        InstanceState::Healthy => {
+        // An agent whose report of `Ready` was lost may have seen it fall ill since.
+        InstanceState::Starting | InstanceState::Healthy => {
             let unhealthy = InstanceState::Unhealthy;
             Ok(Some(Step::to(unhealthy, EventKind::Unhealthy, why)))
         }
-        _ => Err(impossible(instance, "it was never healthy")),
+        _ => Err(impossible(instance, "its start was not reported")),
     }
 }
 

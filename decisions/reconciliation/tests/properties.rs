@@ -211,7 +211,9 @@ proptest! {
         let there: Vec<_> = specs.iter().filter(|s| s.replicas > 0).map(|s| s.name.clone()).collect();
         for mut spec in specs {
             spec.after.retain(|name| there.contains(name));
+            let service = spec.name.clone();
             fleet.apply(spec);
+            fleet.command(Command::RestartService { service }).unwrap();
         }
         place_pending(&mut fleet);
         for _ in 0..100 {

@@ -20,10 +20,12 @@ pub(super) fn check(world: &World) -> Verdict {
             })
             .count();
         let wanted = usize::try_from(spec.replicas).unwrap_or(usize::MAX);
-        let by = format!(
-            "{}: {healthy} healthy, {given_up} given up, of {wanted}",
-            spec.name
-        );
+        let live = durable
+            .instances_of(&spec.name)
+            .filter(|i| !i.state.is_terminal());
+        let live: Vec<_> = live.map(|i| format!("{} {}", i.id, i.state)).collect();
+        let name = &spec.name;
+        let by = format!("{name}: {healthy} healthy, {given_up} given up, of {wanted}: {live:?}");
         match Program::of(&spec.name) {
             Program::DiesAtStart | Program::NoSuchFile => {
                 demand(given_up == wanted, "what cannot run is given up", by)?;
