@@ -2,6 +2,8 @@
 
 #[path = "support/child.rs"]
 mod child;
+#[path = "support/tools.rs"]
+mod tools;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,6 +26,12 @@ fn run<T>(what: impl Future<Output = T>) -> T {
 
 fn open(directory: &Path) -> EmbeddedStore {
     EmbeddedStore::open(directory, Options::default()).expect("it opens")
+}
+
+/// All that a child says until it ends.
+fn hear_all(wrapper: &[&str], role: &str, directory: &Path) -> Vec<String> {
+    let mut process = Process::start(wrapper, role, directory);
+    std::iter::from_fn(|| process.hear()).collect()
 }
 
 /// Not a promise: what the children of the tests below do.
@@ -149,7 +157,7 @@ fn nothing_acknowledged_is_lost_by_kill_9_and_no_revision_is_given_twice() {
             let words = writer.hear().expect("it writes until it is killed");
             heard += usize::from(acknowledged.hear(&words));
         }
-        writer.kill();
+        writer.child.kill().expect("the child is ours");
         while let Some(words) = writer.hear() {
             acknowledged.hear(&words);
         }
@@ -206,7 +214,7 @@ async fn check_that_it_stopped(store: &EmbeddedStore) {
 
 #[test]
 fn the_first_fsync_error_ends_every_acknowledgement() {
-    if !child::have("strace") {
+    if !tools::have("strace") {
         return;
     }
     let mut failed_later = 0;
@@ -215,8 +223,7 @@ fn the_first_fsync_error_ends_every_acknowledgement() {
         let directory = tempfile::tempdir().expect("a directory");
         let inject = format!("inject=fsync,fdatasync:error=EIO:when={nth}");
         let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
-        let writer = Process::start(&strace, "write until it fails", directory.path());
-        let said = writer.hear_all();
+        let said = hear_all(&strace, "write until it fails", directory.path());
         let mut acknowledged = Acknowledged::default();
         for words in &said {
             acknowledged.hear(words);
@@ -244,16 +251,16 @@ fn the_first_fsync_error_ends_every_acknowledgement() {
         "-e",
         "trace=fsync",
     ];
-    let said = Process::start(&strace, "write until it fails", directory.path()).hear_all();
+    let said = hear_all(&strace, "write until it fails", directory.path());
     assert_eq!(said.last().map(String::as_str), Some("no failure"));
 }
 
 fn in_a_mount_namespace(role: &str) {
-    if !(child::have("unshare") && child::have("mkfs.ext4") && child::may_mount()) {
+    if !(tools::have("unshare") && tools::have("mkfs.ext4") && tools::may_mount()) {
         return;
     }
     let directory = tempfile::tempdir().expect("a directory");
-    let said = Process::start(IN_A_MOUNT_NAMESPACE, role, directory.path()).hear_all();
+    let said = hear_all(IN_A_MOUNT_NAMESPACE, role, directory.path());
     assert_eq!(
         said.last().map(String::as_str),
         Some("as promised"),
@@ -268,7 +275,7 @@ fn a_full_disk_refuses_values_and_goes_on_with_reads_and_deletes() {
 
 async fn fill_the_disk(directory: &Path) {
     let place = directory.display();
-    child::sh(&format!("mount -t tmpfs -o size=32m tmpfs {place}"));
+    tools::sh(&format!("mount -t tmpfs -o size=32m tmpfs {place}"));
     let store = open(&directory.join("store"));
     let value = vec![7; 300_000];
     let mut count = 0;
@@ -294,7 +301,7 @@ async fn fill_the_disk(directory: &Path) {
     }
     let head = store.status().await.expect("reads go on").revision;
     store.compact(head).await.expect("compaction goes on");
-    child::sh(&format!("mount -o remount,size=64m {place}"));
+    tools::sh(&format!("mount -o remount,size=64m {place}"));
     store.put("small", "x").await.expect("there is space again");
     store.close().await;
     let store = open(&directory.join("store"));
@@ -310,7 +317,7 @@ fn a_disk_that_loses_writes_ends_every_acknowledgement() {
 /// A real error from a real file system: its device is a file on a disk that is full.
 async fn lose_the_disk(directory: &Path) {
     let place = directory.display();
-    child::sh(&format!(
+    tools::sh(&format!(
         "mount -t tmpfs -o size=24m tmpfs {place} && mkdir {place}/disk &&
          truncate -s 64M {place}/image && mkfs.ext4 -q -E nodiscard {place}/image &&
          mount -o loop,errors=continue {place}/image {place}/disk"
@@ -318,7 +325,7 @@ async fn lose_the_disk(directory: &Path) {
     let store = open(&directory.join("disk/store"));
     store.put("before", "x").await.expect("it is put");
     // It says that the disk is full, which is what is wanted.
-    child::sh(&format!("cat /dev/zero > {place}/hog 2>/dev/null; true"));
+    tools::sh(&format!("cat /dev/zero > {place}/hog 2>/dev/null; true"));
     let begun = Instant::now();
     let mut count = 0;
     let error = loop {
@@ -345,19 +352,19 @@ fn nothing_acknowledged_is_lost_by_a_power_loss() {
 /// the file system in it is not there.
 fn lose_power(directory: &Path) {
     let place = directory.display();
-    child::sh(&format!(
+    tools::sh(&format!(
         "mkdir {place}/disk {place}/after && truncate -s 96M {place}/image &&
          mkfs.ext4 -q {place}/image && mount -o loop,commit=3000 {place}/image {place}/disk"
     ));
     let mut acknowledged = Acknowledged::default();
     let store = directory.join("disk/store");
     let mut writer = Process::start(&[], "write much", &store);
-    let pid = writer.pid();
+    let pid = writer.child.id();
     for round in 0..8 {
         for _ in 0..=(round * 31 % 90) {
             acknowledged.hear(&writer.hear().expect("it writes"));
         }
-        child::sh(&format!(
+        tools::sh(&format!(
             "kill -STOP {pid} && cp --sparse=always {place}/image {place}/crash;
              kill -CONT {pid} && mount -o loop {place}/crash {place}/after"
         ));
@@ -366,7 +373,7 @@ fn lose_power(directory: &Path) {
                 .check(&open(&directory.join("after/store")))
                 .await
         });
-        child::sh(&format!("umount {place}/after"));
+        tools::sh(&format!("umount {place}/after"));
     }
     drop(writer);
     say("as promised");

@@ -2,7 +2,7 @@
 //!
 //! [`conformance_tests!`](crate::conformance_tests) makes one `#[test]` of each promise:
 //!
-//! ```ignore
+//! ```text
 //! store::conformance_tests!(MyFixture::new());
 //! ```
 //!

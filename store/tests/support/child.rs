@@ -32,7 +32,7 @@ pub(crate) fn say(words: &str) {
 
 /// A process of this binary; killed when dropped.
 pub(crate) struct Process {
-    child: Child,
+    pub(crate) child: Child,
     out: BufReader<ChildStdout>,
 }
 
@@ -74,21 +74,6 @@ impl Process {
             }
         }
     }
-
-    /// All it says until it ends.
-    pub(crate) fn hear_all(mut self) -> Vec<String> {
-        let said = std::iter::from_fn(|| self.hear()).collect();
-        let _ = self.child.wait();
-        said
-    }
-
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().expect("the child is ours");
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Process {
@@ -96,51 +81,4 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Whether `tool` can be used. Without it a test that needs it fails in CI, and says loudly that
-/// it did nothing elsewhere.
-pub(crate) fn have(tool: &str) -> bool {
-    let found = Command::new("sh")
-        .args(["-c", &format!("command -v {tool}")])
-        .stdout(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    lacking(found, tool)
-}
-
-/// Whether this process may mount.
-pub(crate) fn may_mount() -> bool {
-    let may = Command::new("unshare")
-        .args([
-            "-m",
-            "--propagation",
-            "private",
-            "mount",
-            "-t",
-            "tmpfs",
-            "tmpfs",
-            "/mnt",
-        ])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    lacking(may, "the right to mount (root)")
-}
-
-fn lacking(found: bool, what: &str) -> bool {
-    if !found {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "{what} is missing, and CI needs it"
-        );
-        eprintln!("SKIPPED, NOTHING WAS TESTED: {what} is missing");
-    }
-    found
-}
-
-/// Runs a command that has to work.
-pub(crate) fn sh(command: &str) {
-    let status = Command::new("sh").args(["-c", command]).status();
-    assert!(status.is_ok_and(|status| status.success()), "{command}");
 }
