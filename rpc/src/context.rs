@@ -1,22 +1,35 @@
 //! What a handler knows about its call.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use crate::server::ServerConnection;
 use crate::{CallOptions, Codec, Metadata, ProcedureId};
 
 /// What a handler knows about its call, and what it may say beside its result.
-#[derive(Debug)]
 pub struct Context {
+    pub(crate) connection: Arc<ServerConnection>,
+    pub(crate) call: u64,
+    pub(crate) route: usize,
     pub(crate) procedure: ProcedureId,
     pub(crate) codec: Codec,
-    pub(crate) peer: SocketAddr,
     pub(crate) deadline: Option<Instant>,
     pub(crate) metadata: Metadata,
     pub(crate) reply: Mutex<Metadata>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("procedure", &self.procedure)
+            .field("peer", &self.connection.peer)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The name under which the W3C trace context travels.
@@ -32,7 +45,7 @@ impl Context {
     /// Where the call came from.
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
-        self.peer
+        self.connection.peer
     }
 
     /// When the caller stops waiting, if ever.

@@ -63,6 +63,7 @@ extern crate self as rpc;
 mod builtin;
 mod channel;
 mod client;
+mod clock;
 mod codec;
 mod context;
 mod error;

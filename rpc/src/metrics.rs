@@ -14,7 +14,6 @@ const BUCKETS_US: [u64; 12] = [
 /// What happened to the calls of one procedure since the server started.
 #[derive(Debug, Default)]
 pub struct ProcedureStats {
-    started: AtomicU64,
     succeeded: AtomicU64,
     failed: AtomicU64,
     cancelled: AtomicU64,
@@ -23,10 +22,6 @@ pub struct ProcedureStats {
 }
 
 impl ProcedureStats {
-    pub(crate) fn start(&self) {
-        self.started.fetch_add(1, Relaxed);
-    }
-
     pub(crate) fn finish(&self, succeeded: bool) {
         let counter = if succeeded {
             &self.succeeded
@@ -47,11 +42,6 @@ impl ProcedureStats {
         self.latency[bucket].fetch_add(calls, Relaxed);
         self.latency_sum_us
             .fetch_add(us.saturating_mul(calls), Relaxed);
-    }
-
-    /// Calls that arrived.
-    pub fn started(&self) -> u64 {
-        self.started.load(Relaxed)
     }
 
     /// Calls that ended with a result.
@@ -78,7 +68,6 @@ pub(crate) fn render<'a>(
     out.push_str("# TYPE rpc_calls counter\n# HELP rpc_calls Calls, by procedure and outcome.\n");
     for (procedure, stats) in procedures.clone() {
         let outcomes = [
-            ("started", stats.started()),
             ("succeeded", stats.succeeded()),
             ("failed", stats.failed()),
             ("cancelled", stats.cancelled()),

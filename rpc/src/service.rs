@@ -250,17 +250,20 @@ macro_rules! __service {
     (@call write_stream, $($rest:tt)*) => { $crate::__service!(@call_stream $($rest)*) };
     (@call $unary:ident, $incoming:ident, $service:ident, $method:ident) => {
         ::std::boxed::Box::pin(async move {
-            if let Some((context, args, responder)) = $incoming.unary() {
-                let result = $service.$method(&context, args).await;
-                responder.finish(&context, result);
+            let mut incoming = $incoming;
+            if let Some(args) = incoming.args() {
+                let result = $service.$method(incoming.context(), args).await;
+                incoming.finish(result);
             }
         })
     };
     (@call_stream $incoming:ident, $service:ident, $method:ident) => {
         ::std::boxed::Box::pin(async move {
-            if let Some((context, args, sender, responder)) = $incoming.stream() {
-                let result = $service.$method(&context, args, sender).await;
-                responder.finish_stream(&context, result);
+            let mut incoming = $incoming;
+            if let Some(args) = incoming.args() {
+                let sender = incoming.sender();
+                let result = $service.$method(incoming.context(), args, sender).await;
+                incoming.finish_stream(result);
             }
         })
     };

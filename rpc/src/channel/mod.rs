@@ -15,6 +15,7 @@ use self::balance::Balance;
 use self::budget::RetryBudget;
 use self::peer::Peer;
 use crate::client::{Handle, Request, Streaming, Unary};
+use crate::clock;
 use crate::{
     Access, Code, Codec, Deserializable, Error, Limits, Metadata, ProcedureId, Retry, Serializable,
 };
@@ -202,7 +203,7 @@ impl Channel {
         if !options.metadata.is_empty() {
             options.metadata.check()?;
         }
-        let now = Instant::now();
+        let now = clock::now();
         let in_time = now + options.timeout.unwrap_or(self.0.limits.call_timeout);
         let deadline = Some(options.deadline.map_or(in_time, |at| at.min(in_time)));
         let CallOptions {
@@ -293,7 +294,7 @@ impl Channel {
             return Err(error);
         }
         sleep(pause).await;
-        request.now = Instant::now();
+        request.now = clock::now();
         Ok(())
     }
 }

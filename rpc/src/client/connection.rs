@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -43,7 +44,6 @@ pub(crate) struct Shared {
     pub(crate) outbox: Outbox,
     /// Why no further call can be made here, once that is so.
     pub(crate) closed: Option<Error>,
-    /// The server drains: calls in flight go on, new ones go elsewhere.
     pub(crate) going_away: bool,
     pub(crate) abandoned: bool,
 }
@@ -51,6 +51,8 @@ pub(crate) struct Shared {
 /// One connection to one server.
 pub(crate) struct Connection {
     shared: Mutex<Shared>,
+    /// A hint that needs no lock; `Shared` decides.
+    open: AtomicBool,
     pub(crate) limits: Limits,
     /// The largest frame that the server takes.
     pub(crate) frame_bytes_max: usize,
@@ -97,6 +99,7 @@ impl Connection {
                 abandoned: false,
             }),
             limits: limits.clone(),
+            open: AtomicBool::new(true),
             frame_bytes_max: limits.frame_bytes_max.min(theirs.frame_bytes_max as usize),
             peer,
         });
@@ -110,8 +113,13 @@ impl Connection {
 
     /// Whether new calls may be made here.
     pub(crate) fn is_open(&self) -> bool {
-        let state = self.lock();
-        state.closed.is_none() && !state.going_away
+        self.open.load(Relaxed)
+    }
+
+    /// The server drains: calls in flight go on, new ones go elsewhere.
+    pub(crate) fn going_away(&self, shared: &mut Shared) {
+        shared.going_away = true;
+        self.open.store(false, Relaxed);
     }
 
     /// Gives a call up: frees its slot and tells the server.
@@ -134,6 +142,7 @@ impl Connection {
             let mut wakers = state.slots.fail_all(&error);
             wakers.extend(state.outbox.everybody());
             state.closed.get_or_insert(error);
+            self.open.store(false, Relaxed);
             wakers
         };
         wakers.into_iter().for_each(Waker::wake);

@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         // A server overdraws its credit by one item at most.
         let queued_max = limits.stream_window_bytes as usize + limit;
         while let Some(frame) = frame::take(&mut self.pump.input, limit)? {
-            if let Some(waker) = complete(&mut state, frame, queued_max)? {
+            if let Some(waker) = complete(&self.connection, &mut state, frame, queued_max)? {
                 self.wakers.push(waker);
             }
         }
@@ -207,7 +207,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 }
 
 /// What one frame from the server means to the calls in flight.
-fn complete(state: &mut Shared, frame: Frame, queued_max: usize) -> Result<Option<Waker>, Error> {
+fn complete(
+    connection: &Connection,
+    state: &mut Shared,
+    frame: Frame,
+    queued_max: usize,
+) -> Result<Option<Waker>, Error> {
     let Frame {
         header,
         metadata,
@@ -243,7 +248,7 @@ fn complete(state: &mut Shared, frame: Frame, queued_max: usize) -> Result<Optio
         }
         Kind::Pong => None,
         Kind::GoAway => {
-            state.going_away = true;
+            connection.going_away(state);
             None
         }
         Kind::Request | Kind::Cancel | Kind::Credit => {

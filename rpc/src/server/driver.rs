@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Sleep, sleep_until, timeout_at};
 
 use super::connection::ServerConnection;
-use super::incoming::{HandlerFuture, Incoming, Responder, unknown_procedure};
+use super::incoming::{HandlerFuture, Incoming, unknown_procedure};
 use crate::frame::{self, Frame, Header, Kind, append_bare};
 use crate::pump::Pump;
 use crate::{Code, Codec, Context, Error, Metadata, Retry, Shape};
@@ -230,7 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             metadata,
             payload,
         } = frame;
-        let connection = Arc::clone(&self.connection);
+        let connection = &self.connection;
         let Some(route) = connection.router.find(header.number) else {
             let error = unknown_procedure(&connection.router.name, header.number);
             connection.fail(header.codec, header.call, &error);
@@ -241,15 +241,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             return Ok(());
         }
         let context = Context {
+            connection: Arc::clone(connection),
+            call: header.call,
+            route,
             procedure: header.number,
             codec: header.codec,
-            peer: connection.peer,
             deadline: deadline_of(self.heard, header.remaining_ms),
             metadata: Metadata::read(metadata)?,
             reply: parking_lot::Mutex::default(),
         };
         let found = connection.router.route(route);
-        found.stats.start();
         if let Some(guard) = &connection.router.guard
             && let Err(refusal) = guard.check(&context, found.procedure)
         {
@@ -257,27 +258,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             connection.fail(header.codec, header.call, &refusal);
             return Ok(());
         }
-        let deadline = context.deadline;
-        let responder = Responder {
-            connection: Arc::clone(&connection),
-            call: header.call,
-            route,
-        };
-        let future = found.dispatch.call(Incoming {
-            context,
-            payload,
-            responder,
-        });
-        self.run_handler(
-            future,
-            Job {
-                connection,
-                header,
-                route,
-                deadline,
-            },
-            in_place,
-        );
+        let future = found.dispatch.call(Incoming { context, payload });
+        self.run_handler(future, &header, route, in_place);
         Ok(())
     }
 
@@ -302,7 +284,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Polls the handler once; only one that has to wait becomes a task.
-    fn run_handler(&mut self, mut future: HandlerFuture, job: Job, in_place: bool) {
+    fn run_handler(
+        &mut self,
+        mut future: HandlerFuture,
+        header: &Header,
+        route: usize,
+        in_place: bool,
+    ) {
+        let job = |connection| Job {
+            connection,
+            header: *header,
+            route,
+            deadline: deadline_of(self.heard, header.remaining_ms),
+        };
         if in_place {
             self.calls = self.calls.wrapping_add(1);
             let timed = self.calls.is_multiple_of(TIMED_STRIDE).then(Instant::now);
@@ -310,18 +304,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))) {
                 Ok(Poll::Ready(())) => {
                     if let Some(start) = timed {
-                        let stats = &job.connection.router.route(job.route).stats;
+                        let stats = &self.connection.router.route(route).stats;
                         stats.took(start.elapsed(), u64::from(TIMED_STRIDE));
                     }
                     return;
                 }
                 Ok(Poll::Pending) => {}
-                Err(_) => return job.panicked(),
+                Err(_) => return job(Arc::clone(&self.connection)).panicked(),
             }
         }
-        let (call, route) = (job.header.call, job.route);
+        let job = job(Arc::clone(&self.connection));
         let handle = tokio::spawn(job.run(future, self.heard)).abort_handle();
-        self.spawned.insert(call, (handle, route));
+        self.spawned.insert(header.call, (handle, route));
     }
 
     fn cancel(&mut self, call: u64) {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::connection::ServerConnection;
 use super::sender::StreamSender;
 use crate::frame::{self, Header, Kind};
 use crate::{Code, Context, Deserializable, Error, Metadata, ProcedureId, Serializable};
@@ -14,11 +13,10 @@ use crate::{Code, Context, Deserializable, Error, Metadata, ProcedureId, Seriali
 /// A handler at work.
 pub type HandlerFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A call on its way to its handler.
+/// A call on its way to its handler, and the way back. Only generated code uses it.
 pub struct Incoming {
     pub(crate) context: Context,
     pub(crate) payload: Bytes,
-    pub(crate) responder: Responder,
 }
 
 impl Incoming {
@@ -28,49 +26,108 @@ impl Incoming {
         self.context.procedure
     }
 
-    /// Reads the arguments; if they cannot be read, answers that and returns `None`.
+    /// What the handler may know.
     #[must_use]
-    pub fn unary<A: Deserializable>(self) -> Option<(Context, A, Responder)> {
-        let Self {
-            context,
-            payload,
-            responder,
-        } = self;
-        match A::decode(context.codec, &payload) {
-            Ok(args) => Some((context, args, responder)),
-            Err(e) => {
-                let message = format!(
-                    "failed to read the arguments of procedure {}: {e}",
-                    context.procedure
-                );
-                let error = Error::new(Code::BadPayload, "bad-payload", message)
-                    .with_hint("`orrery describe` shows the arguments of each procedure");
-                responder.fail(&context, &error);
-                None
-            }
-        }
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
-    /// The same for a procedure that answers with a stream.
+    /// Reads the arguments; if they cannot be read, answers that and returns `None`.
     #[must_use]
-    pub fn stream<A: Deserializable, T: Serializable>(
-        self,
-    ) -> Option<(Context, A, StreamSender<T>, Responder)> {
-        let (context, args, responder) = self.unary()?;
-        let sender = StreamSender::new(
-            Arc::clone(&responder.connection),
-            responder.call,
-            context.codec,
-        );
-        Some((context, args, sender, responder))
+    pub fn args<A: Deserializable>(&mut self) -> Option<A> {
+        let payload = std::mem::take(&mut self.payload);
+        let error = match A::decode(self.context.codec, &payload) {
+            Ok(args) => return Some(args),
+            Err(error) => error,
+        };
+        let id = self.context.procedure;
+        let message = format!("failed to read the arguments of procedure {id}: {error}");
+        let error = Error::new(Code::BadPayload, "bad-payload", message)
+            .with_hint("`orrery describe` shows the arguments of each procedure");
+        self.fail(&error);
+        None
+    }
+
+    /// Where the items of a stream go.
+    #[must_use]
+    pub fn sender<T: Serializable>(&self) -> StreamSender<T> {
+        let Context {
+            connection,
+            call,
+            codec,
+            ..
+        } = &self.context;
+        StreamSender::new(Arc::clone(connection), *call, *codec)
     }
 
     /// Answers that there is no such procedure.
     #[must_use]
     pub fn unknown(self) -> HandlerFuture {
-        let error = unknown_procedure(&self.responder.connection.router.name, self.procedure());
-        self.responder.fail(&self.context, &error);
+        let name = &self.context.connection.router.name;
+        self.fail(&unknown_procedure(name, self.procedure()));
         Box::pin(std::future::ready(()))
+    }
+
+    /// Ends a unary call.
+    pub fn finish<T: Serializable>(self, result: Result<T, Error>) {
+        match result {
+            Ok(value) => {
+                let Context {
+                    connection,
+                    call,
+                    codec,
+                    ..
+                } = &self.context;
+                let reply = self.context.reply.lock();
+                let written = connection.respond(*codec, *call, &reply, &value);
+                self.count(written);
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Ends a stream.
+    pub fn finish_stream(self, result: Result<(), Error>) {
+        let Context {
+            connection,
+            call,
+            codec,
+            ..
+        } = &self.context;
+        let limit = connection.frame_bytes_max;
+        self.count(result.is_ok());
+        connection.send(|shared| {
+            // Behind the items, so that it does not overtake them.
+            let out = &mut shared.outbox.bulk;
+            if let Err(e) = &result {
+                return frame::append_failure(out, limit, *codec, *call, e);
+            }
+            let header = Header::new(Kind::End, *call).with_codec(*codec);
+            let reply = self.context.reply.lock();
+            let fits = frame::append::<Error>(out, limit, &header, &reply, |_| Ok(()));
+            if fits.is_err() {
+                // The end must arrive, even if what was to be said beside it does not fit.
+                let _ = frame::append::<Error>(out, limit, &header, &Metadata::new(), |_| Ok(()));
+            }
+        });
+    }
+
+    fn fail(&self, error: &Error) {
+        let Context {
+            connection,
+            call,
+            codec,
+            ..
+        } = &self.context;
+        self.count(false);
+        connection.fail(*codec, *call, error);
+    }
+
+    fn count(&self, succeeded: bool) {
+        let Context {
+            connection, route, ..
+        } = &self.context;
+        connection.router.route(*route).stats.finish(succeeded);
     }
 }
 
@@ -78,63 +135,4 @@ pub(crate) fn unknown_procedure(server: &str, id: ProcedureId) -> Error {
     let message = format!("{server} has no procedure {id}");
     Error::new(Code::UnknownProcedure, "unknown-procedure", message)
         .with_hint(format!("`orrery describe {server}` lists what it has"))
-}
-
-/// The way back to the caller.
-pub struct Responder {
-    pub(crate) connection: Arc<ServerConnection>,
-    pub(crate) call: u64,
-    pub(crate) route: usize,
-}
-
-impl Responder {
-    /// Ends a unary call.
-    pub fn finish<T: Serializable>(self, context: &Context, result: Result<T, Error>) {
-        match result {
-            Ok(value) => {
-                let reply = context.reply.lock();
-                let written = self
-                    .connection
-                    .respond(context.codec, self.call, &reply, &value);
-                drop(reply);
-                self.count(written);
-            }
-            Err(error) => self.fail(context, &error),
-        }
-    }
-
-    /// Ends a stream.
-    pub fn finish_stream(self, context: &Context, result: Result<(), Error>) {
-        let limit = self.connection.frame_bytes_max;
-        self.count(result.is_ok());
-        self.connection.send(|shared| {
-            // Behind the items, so that it does not overtake them.
-            let out = &mut shared.outbox.bulk;
-            match &result {
-                Ok(()) => {
-                    let header = Header::new(Kind::End, self.call).with_codec(context.codec);
-                    let reply = context.reply.lock();
-                    let fits = frame::append::<Error>(out, limit, &header, &reply, |_| Ok(()));
-                    if fits.is_err() {
-                        let none = Metadata::new();
-                        let _ = frame::append::<Error>(out, limit, &header, &none, |_| Ok(()));
-                    }
-                }
-                Err(e) => frame::append_failure(out, limit, context.codec, self.call, e),
-            }
-        });
-    }
-
-    pub(crate) fn fail(&self, context: &Context, error: &Error) {
-        self.count(false);
-        self.connection.fail(context.codec, self.call, error);
-    }
-
-    fn count(&self, succeeded: bool) {
-        self.connection
-            .router
-            .route(self.route)
-            .stats
-            .finish(succeeded);
-    }
 }

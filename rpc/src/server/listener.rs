@@ -151,7 +151,10 @@ impl Running {
     /// The numbers of its procedures, the built-in ones included.
     #[must_use]
     pub fn procedures(&self) -> Vec<crate::ProcedureId> {
-        self.router.routes().map(|route| route.procedure.id).collect()
+        self.router
+            .routes()
+            .map(|route| route.procedure.id)
+            .collect()
     }
 
     /// Connections open now.

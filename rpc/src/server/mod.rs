@@ -7,6 +7,7 @@ mod listener;
 mod router;
 mod sender;
 
+pub(crate) use connection::ServerConnection;
 pub use incoming::{HandlerFuture, Incoming};
 pub use listener::{Running, Server};
 pub use router::Guard;
