@@ -18,7 +18,7 @@ impl World {
         }
         let pause_ms = self.random.between(1, self.faults.pause_ms * 2);
         self.queue.after(pause_ms, Event::Fault);
-        let node = usize::try_from(self.random.next()).unwrap_or(0) % self.agents.len();
+        let node = usize::try_from(self.random.draw()).unwrap_or(0) % self.agents.len();
         match self.random.between(0, 9) {
             0 if self.faults.control_crashes => self.control_crash_if_up(),
             1 if self.faults.agent_crashes => self.agent_fails(node),

@@ -63,7 +63,7 @@ impl<E> Queue<E> {
     }
 
     /// Goes to the next event.
-    pub fn next(&mut self) -> Option<E> {
+    pub fn pop(&mut self) -> Option<E> {
         let Reverse(entry) = self.heap.pop()?;
         self.now_ms = entry.at_ms;
         Some(entry.event)

@@ -210,7 +210,7 @@ impl World {
     /// The first invariant that was broken.
     pub fn run(&mut self) -> Result<u64, Broken> {
         let end_ms = START_MS + SAFETY_MS + LIVENESS_MS;
-        while let Some(event) = self.queue.next() {
+        while let Some(event) = self.queue.pop() {
             if self.queue.now_ms() > end_ms {
                 break;
             }

@@ -44,6 +44,12 @@ pub fn check(snapshot: &Snapshot, plan: &Plan, now: Timestamp) -> Result<(), Vio
         snapshot,
         now,
         owners: owners(snapshot),
+        healthy: snapshot
+            .instances
+            .values()
+            .filter(|instance| instance.state == InstanceState::Healthy)
+            .map(|instance| &instance.id.slot.service)
+            .collect(),
     };
     judge.creations(plan)?;
     for action in &plan.actions {
@@ -79,6 +85,7 @@ struct Judge<'a> {
     snapshot: &'a Snapshot,
     now: Timestamp,
     owners: BTreeMap<Slot, Vec<InstanceId>>,
+    healthy: BTreeSet<&'a ServiceName>,
 }
 
 impl<'a> Judge<'a> {
@@ -191,11 +198,7 @@ impl<'a> Judge<'a> {
         if self.last(&id.slot).is_some() {
             return Ok(());
         }
-        let healthy = |name: &ServiceName| {
-            let mut instances = self.snapshot.instances.values();
-            instances.any(|i| i.id.slot.service == *name && i.state == InstanceState::Healthy)
-        };
-        let ordered = spec.after.iter().all(healthy);
+        let ordered = spec.after.iter().all(|name| self.healthy.contains(name));
         demand(
             ordered,
             "a first start waits for what it names in `after`",
