@@ -69,7 +69,8 @@ struct Work {
 
 impl Work {
     fn run(self) {
-        // What was written while nobody kept the logs.
+        // What was written, and left half done, while nobody kept the logs.
+        self.recover_all();
         self.check_all();
         while self.wait() {
             // Under a flood events come for every write; they are looked at in batches.
@@ -119,17 +120,27 @@ impl Work {
         Some(names)
     }
 
-    fn check_all(&self) {
+    fn live(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(&self.log_dir) else {
-            return;
+            return Vec::new();
         };
-        for name in entries
+        let names = entries
             .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
-        {
-            if is_live(&name) {
-                self.check(&name);
+            .filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter(|name| is_live(name)).collect()
+    }
+
+    fn recover_all(&self) {
+        for name in self.live() {
+            if let Err(error) = rotate::recover(&self.log_dir.join(&name), self.half) {
+                tracing::warn!(name, %error, "a rotation that was cut short is lost");
             }
+        }
+    }
+
+    fn check_all(&self) {
+        for name in self.live() {
+            self.check(&name);
         }
     }
 

@@ -1,9 +1,9 @@
 //! One rotation: keep the tail, truncate.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
@@ -74,55 +74,97 @@ pub(super) fn rotate_if_large(path: &Path, half: u64) -> io::Result<bool> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(e),
     };
-    let kept = keep_tail(path, &live, half);
+    // Readers see one moment: nobody reads between truncation and rename.
     let _ = lock_out_readers(&live);
-    let renamed = kept.and_then(|unfinished| fs::rename(unfinished, before(path)));
+    let unfinished = with_suffix(path, UNFINISHED);
+    let kept = keep_tail(path, &unfinished, &live, half);
+    // Nothing may come between the end of the copy and this: what is written then is lost.
     live.set_len(0)?;
-    renamed.map(|()| true)
+    kept.and_then(|()| fs::rename(&unfinished, before(path)))
+        .map(|()| true)
 }
 
-/// Copies the tail, and what is written meanwhile as long as that is little.
-fn keep_tail(path: &Path, live: &File, half: u64) -> io::Result<PathBuf> {
+/// The end of the name of a copy that is being made.
+const UNFINISHED: &str = ".tmp";
+
+/// Finishes what a supervisor that died in a rotation began: after the truncation the copy is whole
+/// and only its name is missing; before it, the copy is of no use.
+pub(super) fn recover(path: &Path, half: u64) -> io::Result<()> {
+    let unfinished = with_suffix(path, UNFINISHED);
+    if !unfinished.try_exists()? {
+        return Ok(());
+    }
+    let truncated = fs::symlink_metadata(path).is_ok_and(|live| live.len() <= half);
+    if truncated {
+        return fs::rename(unfinished, before(path));
+    }
+    fs::remove_file(unfinished)
+}
+
+/// Copies the tail and what is written meanwhile, until nothing is; of a program that writes faster
+/// than that for [`COPY_MAX`], some is lost.
+fn keep_tail(path: &Path, unfinished: &Path, live: &File, half: u64) -> io::Result<()> {
     let base = open_kept(path)
         .ok()
         .flatten()
         .map_or(0, |(_, kept)| kept.end);
-    let mut position = live.metadata()?.len().saturating_sub(half / 4 * 3);
-    let last = position + half;
-    let unfinished = with_suffix(path, ".tmp");
-    let copied = (|| {
-        let flags = libc::O_NOFOLLOW;
-        let mut copy = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o640)
-            .custom_flags(flags)
-            .open(&unfinished)?;
-        copy.write_all(header(base + position).as_bytes())?;
-        let mut chunk = vec![0; 256 << 10];
-        while position < last {
-            let room = usize::try_from(last - position)
-                .unwrap_or(usize::MAX)
-                .min(chunk.len());
-            let read = live.read_at(&mut chunk[..room], position)?;
-            if read == 0 {
-                break;
+    let flags = libc::O_NOFOLLOW;
+    let mut copy = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o640)
+        .custom_flags(flags)
+        .open(unfinished)?;
+    let deadline = Instant::now() + COPY_MAX;
+    let copied = loop {
+        let length = live.metadata()?.len();
+        let start = length.saturating_sub(half / 4 * 3);
+        match copy_from(live, &mut copy, base, start, half) {
+            Ok(Copied::Everything) => break Ok(()),
+            Ok(Copied::Half) if Instant::now() > deadline && live.metadata()?.len() > length => {
+                break Ok(());
             }
-            copy.write_all(&chunk[..read])?;
-            position += read as u64;
+            // It has more than may be kept: again, from further on.
+            Ok(Copied::Half) => {}
+            Err(e) => break Err(e),
         }
-        Ok(())
-    })();
-    if let Err(e) = copied {
-        let _ = fs::remove_file(&unfinished);
-        return Err(e);
+    };
+    if copied.is_err() {
+        let _ = fs::remove_file(unfinished);
     }
-    Ok(unfinished)
+    copied
 }
 
-/// So that nobody reads between rename and truncation, when positions do not add up. A reader that
-/// is stuck does not stop us: a wrong line is better than a full disk.
+/// How long a copy may run after a program that floods, with readers locked out.
+const COPY_MAX: Duration = Duration::from_millis(30);
+
+enum Copied {
+    Everything,
+    /// As much as may be kept; there is more.
+    Half,
+}
+
+fn copy_from(live: &File, copy: &mut File, base: u64, start: u64, half: u64) -> io::Result<Copied> {
+    copy.set_len(0)?;
+    copy.rewind()?;
+    copy.write_all(header(base + start).as_bytes())?;
+    let mut position = start;
+    let mut chunk = vec![0; 128 << 10];
+    while position < start + half {
+        let room = usize::try_from(start + half - position).unwrap_or(usize::MAX);
+        let room = room.min(chunk.len());
+        let read = live.read_at(&mut chunk[..room], position)?;
+        if read == 0 {
+            return Ok(Copied::Everything);
+        }
+        copy.write_all(&chunk[..read])?;
+        position += read as u64;
+    }
+    Ok(Copied::Half)
+}
+
+/// A reader that is stuck does not stop us: a wrong line is better than a full disk.
 fn lock_out_readers(live: &File) -> io::Result<()> {
     let deadline = Instant::now() + Duration::from_millis(50);
     loop {
@@ -176,5 +218,28 @@ mod tests {
         fs::create_dir(with_suffix(&path, ".tmp")).unwrap();
         assert!(rotate_if_large(&path, 400).is_err());
         assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn a_rotation_that_was_cut_short_is_finished_or_undone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.0.1.out");
+        let unfinished = with_suffix(&path, UNFINISHED);
+        fs::write(&path, vec![b'a'; 1000]).unwrap();
+        fs::write(&unfinished, header(700)).unwrap();
+        recover(&path, 400).unwrap();
+        assert!(!unfinished.exists() && open_kept(&path).unwrap().is_none());
+        fs::write(&path, b"").unwrap();
+        fs::write(&unfinished, header(700) + "abc").unwrap();
+        recover(&path, 400).unwrap();
+        let kept = open_kept(&path).unwrap().unwrap().1;
+        assert_eq!(
+            kept,
+            Kept {
+                start: 700,
+                end: 703
+            }
+        );
+        recover(&path, 400).unwrap();
     }
 }
