@@ -9,7 +9,7 @@ use model::{
 };
 use proptest::prelude::*;
 use reconciliation::{
-    Action, Command, GivenUp, Observation, SlotRecord, Snapshot, Write, check, execute, plan,
+    Action, Command, GivenUp, Observation, Snapshot, Write, check, execute, plan,
 };
 
 const SERVICES: [&str; 4] = ["discovery", "echo", "storage", "worker"];
@@ -138,7 +138,7 @@ prop_compose! {
         snapshot.nodes = nodes.into_iter().map(|n| (n.id.clone(), n)).collect();
         for instance in instances {
             let id = instance.id.clone();
-            let record = snapshot.slots.entry(id.slot.clone()).or_insert_with(SlotRecord::default);
+            let record = snapshot.slots.entry(id.slot.clone()).or_default();
             record.generation = record.generation.max(id.generation);
             if id.slot.index == given_up && instance.state == InstanceState::Failed {
                 record.given_up = Some(GivenUp { at: Timestamp(1), reason: "no".to_owned() });
