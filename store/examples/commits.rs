@@ -11,8 +11,8 @@ use store::{EmbeddedStore, Options, Store, load};
 
 const VALUE_BYTES: usize = 100;
 /// Floor and store take turns, because a disk is not as fast one minute as the next.
-const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_millis(800);
+const ROUNDS: usize = 15;
+const ROUND: Duration = Duration::from_millis(200);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

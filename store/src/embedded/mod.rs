@@ -24,6 +24,7 @@ mod record;
 mod shared;
 mod wal;
 mod watch;
+mod work;
 mod writer;
 
 use std::panic::AssertUnwindSafe;

@@ -2,20 +2,16 @@
 //! lets the readers see it, and only then answers.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tokio::sync::OwnedSemaphorePermit;
+use std::time::Instant;
 
 use super::disk::{Disk, WriteError};
 use super::group::Group;
 use super::lock::DirectoryLock;
 use super::queue::{Answer, Ask, Refusal, Request};
 use super::shared::Shared;
+use super::work::{Reply, Work, millis};
 use super::{CLOSED, Options};
-use crate::{
-    Change, CommitError, Committed, CompactError, Event, Lease, LeaseError, LeaseId, Op, Revision,
-    Txn,
-};
+use crate::{CommitError, Committed, CompactError, Event, Op, Revision, Txn};
 
 /// How many revisions are compacted along with one group: bounds how long the group takes.
 const COMPACT_STEP: u64 = 1024;
@@ -34,37 +30,6 @@ pub(super) struct Writer {
     low: bool,
     /// Let go of last, when the database is closed.
     _lock: DirectoryLock,
-}
-
-/// An answer that waits for its group to be durable.
-enum Reply {
-    Commit(
-        Answer<Committed, CommitError>,
-        Result<Committed, CommitError>,
-    ),
-    Grant(Answer<Lease, LeaseError>, Duration),
-    Revoke(Answer<Revision, LeaseError>, Result<Revision, LeaseError>),
-}
-
-/// A group, worked out.
-#[derive(Default)]
-struct Work {
-    changes: Vec<Arc<Change>>,
-    ended: Vec<(LeaseId, Duration)>,
-    replies: Vec<Reply>,
-    granted: Vec<LeaseId>,
-    compact_to: Option<Revision>,
-    _room: Vec<OwnedSemaphorePermit>,
-}
-
-impl Work {
-    fn writes_nothing(&self) -> bool {
-        let grants = |reply: &Reply| matches!(reply, Reply::Grant(..));
-        self.changes.is_empty()
-            && self.ended.is_empty()
-            && self.compact_to.is_none()
-            && !self.replies.iter().any(grants)
-    }
 }
 
 impl Writer {
@@ -139,7 +104,7 @@ impl Writer {
         let mut group = Group::new(&index, &mut leases);
         let mut work = Work::default();
         for request in requests {
-            work._room.push(request.room);
+            work.room.push(request.room);
             match request.ask {
                 Ask::Commit(txn, to) => {
                     let done = self.commit(&mut group, &txn);
@@ -223,7 +188,7 @@ impl Writer {
     /// Makes the work durable, shows it, answers.
     fn finish(&mut self, mut work: Work) -> Result<(), String> {
         if work.writes_nothing() {
-            answer(work);
+            work.answer();
             return Ok(());
         }
         let begun = Instant::now();
@@ -232,7 +197,7 @@ impl Writer {
                 self.shared
                     .count_write(work.changes.len() as u64, begun.elapsed());
                 self.publish(&work);
-                answer(work);
+                work.answer();
                 self.answer_compactions();
                 if checkpoint {
                     self.checkpoint()
@@ -249,7 +214,7 @@ impl Writer {
                 let failure = crate::Failure {
                     why: why.as_str().into(),
                 };
-                refuse_all(work, &Refusal::Failed(failure));
+                work.refuse(&Refusal::Failed(failure));
                 Err(why)
             }
         }
@@ -363,40 +328,7 @@ impl Writer {
             leases.end_later(*id, now);
         }
         drop(leases);
-        refuse_all(work, &refusal);
+        work.refuse(&refusal);
         Ok(())
-    }
-}
-
-/// Leases are kept in whole milliseconds, rounded up: none ends early.
-fn millis(ttl: Duration) -> u64 {
-    u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
-}
-
-/// Says what came of it. A caller that went away needs no answer.
-fn answer(work: Work) {
-    let mut granted = work.granted.into_iter();
-    for reply in work.replies {
-        match reply {
-            Reply::Commit(to, done) => drop(to.send(done)),
-            Reply::Revoke(to, done) => drop(to.send(done)),
-            Reply::Grant(to, ttl) => {
-                if let Some(id) = granted.next() {
-                    drop(to.send(Ok(Lease { id, ttl })));
-                }
-            }
-        }
-    }
-}
-
-/// Says that it is not done; what was refused for another reason keeps that.
-fn refuse_all(work: Work, refusal: &Refusal) {
-    for reply in work.replies {
-        let refusal = refusal.clone();
-        match reply {
-            Reply::Commit(to, done) => drop(to.send(done.and_then(|_| Err(refusal.into())))),
-            Reply::Revoke(to, done) => drop(to.send(done.and_then(|_| Err(refusal.into())))),
-            Reply::Grant(to, _) => drop(to.send(Err(refusal.into()))),
-        }
     }
 }
