@@ -55,7 +55,7 @@ pub enum LeaseError {
     #[error("the lease has ended: register again")]
     Ended,
     /// A later registration has taken its place.
-    #[error("epoch {} was replaced by epoch {}: this sender is not the owner any more", given.0, current.0)]
+    #[error("epoch {} was replaced by {}: this sender owns it no more", given.0, current.0)]
     Replaced {
         /// The epoch of the message.
         given: Epoch,
