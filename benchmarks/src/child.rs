@@ -7,23 +7,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
-use clap::ValueEnum;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 
-use crate::{Failure, calls, cpu};
-
-/// What a child serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Role {
-    /// Length-delimited frames, sent back as they came: the ceiling.
-    Raw,
-    /// Our rpc.
-    Ours,
-    /// gRPC by tonic.
-    Tonic,
-    /// tarpc with bincode over TCP.
-    Tarpc,
-}
+use crate::peers::Role;
+use crate::{Failure, cpu};
 
 /// Serves `role` on a free port of the loopback, until stdin closes.
 ///
@@ -33,6 +21,7 @@ pub(crate) fn serve(role: Role, core: Option<usize>) -> Result<(), Failure> {
     if let Some(core) = core {
         cpu::stay_on(core)?;
     }
+    raise_file_limit();
     std::thread::spawn(|| {
         // Whether it ended or failed: the parent is gone.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -44,8 +33,16 @@ pub(crate) fn serve(role: Role, core: Option<usize>) -> Result<(), Failure> {
     runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         println!("{}", listener.local_addr()?);
-        calls::serve(role, listener).await
+        role.serve(listener).await
     })
+}
+
+/// Lets this process have as many files open as it may have at most.
+pub(crate) fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Refused: then the limit stays, and whoever needs more says so.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 /// A running child; it is killed and reaped when this is dropped.
@@ -56,22 +53,18 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server on `core`, and waits until it listens.
+    /// Starts a server, on `core` or wherever the kernel likes, and waits until it listens.
     ///
     /// # Errors
     /// If the program cannot start itself, or the child ends before it listens.
-    pub(crate) fn start(role: Role, core: usize) -> Result<Self, Failure> {
-        let name = role.to_possible_value().map(|v| v.get_name().to_owned());
-        let mut process = Command::new(std::env::current_exe()?)
-            .args([
-                "--serve",
-                &name.unwrap_or_default(),
-                "--core",
-                &core.to_string(),
-            ])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+    pub(crate) fn start(role: Role, core: Option<usize>) -> Result<Self, Failure> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--serve", &role.name()]);
+        if let Some(core) = core {
+            command.args(["--core", &core.to_string()]);
+        }
+        let streams = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = streams.spawn()?;
         let mut line = String::new();
         if let Some(stdout) = process.stdout.take() {
             BufReader::new(stdout).read_line(&mut line)?;

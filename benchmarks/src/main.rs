@@ -1,55 +1,29 @@
 //! What the fleet costs, measured beside its peers and its ceilings.
 //!
-//! `cargo xtask bench [rpc]... [--quick] [--write]`. Results are tables on stdout; progress goes
-//! to stderr. Whatever is compared runs in the same minute, in interleaved rounds, and the table
-//! shows medians: on a machine that does other things too, only ratios last.
+//! `cargo xtask bench [rpc|idle|store|...] [--quick] [--write]`. Results are tables on stdout;
+//! progress goes to stderr. What is compared runs in the same minute, in interleaved rounds, and
+//! tables show medians: on a machine that does other things too, only ratios last.
 
+mod arguments;
 mod calls;
 mod child;
 mod cpu;
+mod idle;
 mod machine;
+mod peers;
 mod report;
+mod store_commits;
 mod units;
 
-use std::error::Error;
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
-use crate::child::Role;
+use crate::arguments::{Arguments, What};
 use crate::report::Report;
 
-/// Measures the fleet beside its peers and its ceilings.
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench")]
-struct Arguments {
-    /// What to measure; everything when absent.
-    #[arg(value_enum)]
-    what: Vec<What>,
-    /// Fewer points and shorter rounds: for a look while tuning, not for the record.
-    #[arg(long)]
-    quick: bool,
-    /// Write the tables to docs/benchmarks.md too.
-    #[arg(long)]
-    write: bool,
-    /// Be a server instead: how this program starts its own children.
-    #[arg(long, hide = true)]
-    serve: Option<Role>,
-    /// The core that the server stays on.
-    #[arg(long, hide = true)]
-    core: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-enum What {
-    /// Calls per second and latency, beside raw TCP, tonic and tarpc.
-    Rpc,
-    /// All of them.
-    All,
-}
-
-/// What a benchmark fails with: it is read by a person at once, so a chain of words is enough.
-type Failure = Box<dyn Error + Send + Sync>;
+/// What a benchmark fails with: a person reads it at once, so a chain of words is enough.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -67,14 +41,17 @@ fn main() -> ExitCode {
 }
 
 fn measure(arguments: &Arguments) -> Result<(), Failure> {
-    let all = arguments.what.is_empty() || arguments.what.contains(&What::All);
-    let wanted = |what| all || arguments.what.contains(&what);
     let mut report = Report::new(arguments.quick);
-    if wanted(What::Rpc) {
-        report.add(calls::measure(arguments.quick)?);
+    for what in arguments.wanted() {
+        report.add(match what {
+            What::Rpc => calls::measure(arguments.quick)?,
+            What::Idle => idle::measure(arguments.quick)?,
+            What::Store => store_commits::measure(arguments.quick)?,
+        });
     }
     if arguments.write {
-        report.write()?;
+        report.write()
+    } else {
+        Ok(())
     }
-    Ok(())
 }

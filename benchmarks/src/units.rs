@@ -42,6 +42,15 @@ pub(crate) fn bytes(size: usize) -> String {
     }
 }
 
+/// A count, to be divided.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "nanoseconds and counts are far below 2^52"
+)]
+pub(crate) fn to_f64(count: u64) -> f64 {
+    count as f64
+}
+
 /// Nanoseconds as a histogram wants them.
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)

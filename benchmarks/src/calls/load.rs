@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
 use crate::Failure;
-use crate::units::nanos;
+use crate::units::{nanos, to_f64};
 
 /// One call in so many is timed: reading the clock twice a call would cost a tenth of the calls
 /// at three million a second. Prime, so that it falls on every caller in turn.
@@ -19,7 +19,23 @@ const SAMPLE_EVERY: u64 = 17;
 const WARM_UP: Duration = Duration::from_millis(60);
 
 /// Longer ones count as this long: a minute.
-const LATENCY_NS_MAX: u64 = 60_000_000_000;
+pub(crate) const LATENCY_NS_MAX: u64 = 60_000_000_000;
+
+/// What to do on a connection.
+pub(crate) enum Work {
+    /// Keep so many calls in flight.
+    Closed {
+        in_flight: usize,
+        payload: Bytes,
+        lasting: Duration,
+    },
+    /// Make so many calls a second.
+    Open {
+        per_second: u32,
+        payload: Bytes,
+        lasting: Duration,
+    },
+}
 
 /// A connection that can make calls, many at a time.
 pub(crate) trait Caller: Clone + Send + 'static {
@@ -36,6 +52,18 @@ pub(crate) struct Outcome {
     pub(crate) latency: Histogram<u64>,
     /// All calls, those of the warm-up too.
     pub(crate) calls: u64,
+}
+
+impl Outcome {
+    /// What came of calls that were all timed.
+    pub(crate) fn of(latency: Histogram<u64>, lasting: Duration) -> Self {
+        let calls = latency.len();
+        Self {
+            per_second: to_f64(calls) / lasting.as_secs_f64(),
+            latency,
+            calls,
+        }
+    }
 }
 
 /// Counts calls and times some; shared by all callers of a measurement, on one thread.
@@ -113,10 +141,8 @@ impl Meter {
         let (Some((began, first)), Some((ended, last))) = (timed.started, timed.ended) else {
             return Err("no call was answered while measuring".into());
         };
-        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        let calls = (last - first) as f64;
         Ok(Outcome {
-            per_second: calls / (ended - began).as_secs_f64(),
+            per_second: to_f64(last - first) / (ended - began).as_secs_f64(),
             latency: timed.latency.clone(),
             calls: self.calls.load(Relaxed),
         })

@@ -4,39 +4,84 @@
 //! inverse of all the CPU a call costs, both ends and the kernel; on two cores, each end has one
 //! of its own and waking across them shows.
 
-#[cfg(feature = "peers")]
-mod grpc;
 mod load;
-mod ours;
-mod raw;
+mod open;
 mod tables;
-#[cfg(feature = "peers")]
-mod tarpc;
 
-use std::net::SocketAddr;
+use std::fmt;
 use std::thread::{self, available_parallelism};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::TcpListener;
+use clap::ValueEnum;
 
-use self::load::Outcome;
+pub(crate) use self::load::{Caller, LATENCY_NS_MAX, Meter, Outcome, Work, closed_loop};
+pub(crate) use self::open::{Schedule, open_loop};
 use self::tables::{Results, Round};
-use crate::child::{Role, Server};
+use crate::child::Server;
+use crate::peers::{Role, VERSIONS};
 use crate::report::Section;
 use crate::units::bytes as size;
 use crate::{Failure, cpu};
 
-#[cfg(feature = "peers")]
-const ROLES: &[Role] = &[Role::Raw, Role::Ours, Role::Tonic, Role::Tarpc];
-#[cfg(not(feature = "peers"))]
-const ROLES: &[Role] = &[Role::Raw, Role::Ours];
-
-/// What is measured of a connection: so many bytes, so many calls in flight.
+/// What is measured of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Point {
-    payload_bytes: usize,
-    in_flight: usize,
+enum Point {
+    /// So many calls in flight.
+    Closed {
+        payload_bytes: usize,
+        in_flight: usize,
+    },
+    /// So many calls a second.
+    Open {
+        payload_bytes: usize,
+        per_second: u32,
+    },
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed {
+                payload_bytes,
+                in_flight,
+            } => {
+                write!(f, "{}, {in_flight} in flight", size(*payload_bytes))
+            }
+            Self::Open {
+                payload_bytes,
+                per_second,
+            } => write!(
+                f,
+                "{}, {per_second} a second whatever comes back; latency from when a call was due",
+                size(*payload_bytes)
+            ),
+        }
+    }
+}
+
+impl Point {
+    fn work(self, lasting: Duration) -> Work {
+        let payload = |bytes| Bytes::from(vec![7; bytes]);
+        match self {
+            Self::Closed {
+                payload_bytes,
+                in_flight,
+            } => Work::Closed {
+                in_flight,
+                payload: payload(payload_bytes),
+                lasting,
+            },
+            Self::Open {
+                payload_bytes,
+                per_second,
+            } => Work::Open {
+                per_second,
+                payload: payload(payload_bytes),
+                lasting,
+            },
+        }
+    }
 }
 
 /// How much is measured, and for how long.
@@ -48,8 +93,8 @@ struct Plan {
 
 const FULL: Plan = Plan {
     payloads_bytes: &[64, 1 << 10, 64 << 10],
-    rounds: 7,
-    lasting: Duration::from_millis(300),
+    rounds: 9,
+    lasting: Duration::from_millis(250),
 };
 const QUICK: Plan = Plan {
     payloads_bytes: &[64],
@@ -57,17 +102,16 @@ const QUICK: Plan = Plan {
     lasting: Duration::from_millis(150),
 };
 
-/// Serves one of the roles.
-pub(crate) async fn serve(role: Role, listener: TcpListener) -> Result<(), Failure> {
-    match role {
-        Role::Raw => raw::serve(listener).await,
-        Role::Ours => ours::serve(listener).await,
-        #[cfg(feature = "peers")]
-        Role::Tonic => grpc::serve(listener).await,
-        #[cfg(feature = "peers")]
-        Role::Tarpc => tarpc::serve(listener).await,
-        #[cfg(not(feature = "peers"))]
-        Role::Tonic | Role::Tarpc => Err("built without the feature `peers`".into()),
+impl Plan {
+    fn closed(&self) -> Vec<Point> {
+        let payloads = self.payloads_bytes.iter();
+        let point = |payload_bytes, in_flight| Point::Closed {
+            payload_bytes,
+            in_flight,
+        };
+        payloads
+            .flat_map(|&bytes| [1, 64, 512].map(|in_flight| point(bytes, in_flight)))
+            .collect()
     }
 }
 
@@ -77,20 +121,26 @@ pub(crate) async fn serve(role: Role, listener: TcpListener) -> Result<(), Failu
 /// If a server does not start or a call fails.
 pub(crate) fn measure(quick: bool) -> Result<Section, Failure> {
     let plan = if quick { QUICK } else { FULL };
-    let mut body = tables::versions();
-    let one_core = apart(0, 0, &plan)?;
+    let one_core = apart(0, 0, &plan, &plan.closed())?;
+    let mut body = VERSIONS.to_owned();
     body += &tables::of_layout("both ends on one core", &one_core);
     body += &tables::targets(&one_core);
     if available_parallelism()?.get() > 1 {
-        body += &tables::of_layout("client and server on a core each", &apart(0, 1, &plan)?);
+        let mut points = plan.closed();
+        points.push(Point::Open {
+            payload_bytes: 64,
+            per_second: 20_000,
+        });
+        let two_cores = apart(0, 1, &plan, &points)?;
+        body += &tables::of_layout("client and server on a core each", &two_cores);
     }
     Ok(Section { name: "rpc", body })
 }
 
 /// [`on_cores`] on a thread of its own, so that this one stays free to run anywhere.
-fn apart(client: usize, server: usize, plan: &Plan) -> Result<Results, Failure> {
+fn apart(client: usize, server: usize, plan: &Plan, points: &[Point]) -> Result<Results, Failure> {
     thread::scope(|scope| {
-        let measuring = scope.spawn(|| on_cores(client, server, plan));
+        let measuring = scope.spawn(|| on_cores(client, server, plan, points));
         measuring
             .join()
             .unwrap_or_else(|_| Err("the measuring thread panicked".into()))
@@ -98,25 +148,23 @@ fn apart(client: usize, server: usize, plan: &Plan) -> Result<Results, Failure> 
 }
 
 /// All points with the client on one core and the server on another, or the same.
-fn on_cores(client: usize, server: usize, plan: &Plan) -> Result<Results, Failure> {
+fn on_cores(
+    client: usize,
+    server: usize,
+    plan: &Plan,
+    points: &[Point],
+) -> Result<Results, Failure> {
     cpu::stay_on(client)?;
-    let start = |role: &Role| Ok((*role, Server::start(*role, server)?));
-    let servers: Vec<(Role, Server)> = ROLES.iter().map(start).collect::<Result<_, Failure>>()?;
+    let start = |role: &Role| Ok((*role, Server::start(*role, Some(server))?));
+    let servers = Role::value_variants().iter().map(start);
+    let servers: Vec<(Role, Server)> = servers.collect::<Result<_, Failure>>()?;
     let mut results = Results::default();
-    for &payload_bytes in plan.payloads_bytes {
-        for in_flight in [1, 64, 512] {
-            let point = Point {
-                payload_bytes,
-                in_flight,
-            };
-            eprintln!(
-                "rpc: cores {client} and {server}, {}, {in_flight} in flight",
-                size(payload_bytes)
-            );
-            for _ in 0..plan.rounds {
-                for (role, server) in &servers {
-                    results.push(one_round(*role, server, point, plan.lasting)?);
-                }
+    for &point in points {
+        eprintln!("rpc: cores {client} and {server}, {point}");
+        for _ in 0..plan.rounds {
+            for (role, server) in &servers {
+                let round = one_round(*role, server, point, plan.lasting);
+                results.push(round.map_err(|e| format!("{} failed at {point}: {e}", role.name()))?);
             }
         }
     }
@@ -133,39 +181,16 @@ fn one_round(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let before_ns = cpu::used_ns(server.id())?;
-    let outcome = runtime
-        .block_on(closed_loop(role, server.address, point, lasting))
-        .map_err(|e| format!("{role:?} with {point:?} failed: {e}"))?;
-    let used_ns = cpu::used_ns(server.id())? - before_ns;
+    let (server_ns, client_ns) = (
+        cpu::used_ns(server.id())?,
+        cpu::used_ns(std::process::id())?,
+    );
+    let outcome = runtime.block_on(role.load(server.address, point.work(lasting)))?;
     Ok(Round {
         role,
         point,
+        server_cpu_ns: cpu::used_ns(server.id())? - server_ns,
+        client_cpu_ns: cpu::used_ns(std::process::id())? - client_ns,
         outcome,
-        server_cpu_ns: used_ns,
     })
-}
-
-async fn closed_loop(
-    role: Role,
-    address: SocketAddr,
-    point: Point,
-    lasting: Duration,
-) -> Result<Outcome, Failure> {
-    let payload = Bytes::from(vec![7; point.payload_bytes]);
-    let depth = point.in_flight;
-    match role {
-        Role::Raw => raw::closed_loop(address, depth, payload, lasting).await,
-        Role::Ours => load::closed_loop(ours::connect(address), depth, payload, lasting).await,
-        #[cfg(feature = "peers")]
-        Role::Tonic => {
-            load::closed_loop(grpc::connect(address).await?, depth, payload, lasting).await
-        }
-        #[cfg(feature = "peers")]
-        Role::Tarpc => {
-            load::closed_loop(tarpc::connect(address).await?, depth, payload, lasting).await
-        }
-        #[cfg(not(feature = "peers"))]
-        Role::Tonic | Role::Tarpc => Err("built without the feature `peers`".into()),
-    }
 }

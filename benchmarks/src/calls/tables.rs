@@ -2,17 +2,20 @@
 
 use std::fmt::Write;
 
-use super::load::Outcome;
-use super::{Point, ROLES};
-use crate::child::Role;
+use clap::ValueEnum;
+
+use super::{Outcome, Point};
+use crate::peers::Role;
 use crate::report::table;
-use crate::units::{bytes, median, micros, rate};
+use crate::units::{median, micros, rate, to_f64};
 
 /// The issue's targets for one connection and 64 B: in flight, whom to compare with, at least.
 const TARGETS: &[(usize, Role, f64)] = &[
     (1, Role::Raw, 0.85),
     (64, Role::Raw, 0.4),
+    #[cfg(feature = "peers")]
     (64, Role::Tonic, 20.0),
+    #[cfg(feature = "peers")]
     (64, Role::Tarpc, 4.0),
     (512, Role::Raw, 0.3),
 ];
@@ -22,10 +25,17 @@ pub(super) struct Round {
     pub(super) role: Role,
     pub(super) point: Point,
     pub(super) outcome: Outcome,
+    pub(super) client_cpu_ns: u64,
     pub(super) server_cpu_ns: u64,
 }
 
-/// All measurements of one layout.
+impl Round {
+    fn per_call_us(&self, cpu_ns: u64) -> f64 {
+        to_f64(cpu_ns) / to_f64(self.outcome.calls) / 1e3
+    }
+}
+
+/// All measurements of one layout, in the order they were made.
 #[derive(Default)]
 pub(super) struct Results(Vec<Round>);
 
@@ -40,39 +50,22 @@ impl Results {
         points
     }
 
-    /// The median over the rounds of one role at one point.
-    fn median(&self, role: Role, point: Point, of: impl Fn(&Round) -> f64) -> f64 {
+    fn of(&self, role: Role, point: Point) -> impl Iterator<Item = &Round> {
         let rounds = self.0.iter();
-        let these = rounds.filter(|round| round.role == role && round.point == point);
-        median(these.map(of).collect())
+        rounds.filter(move |round| round.role == role && round.point == point)
     }
 
-    fn per_second(&self, role: Role, point: Point) -> f64 {
-        self.median(role, point, |round| round.outcome.per_second)
+    fn median(&self, role: Role, point: Point, of: impl Fn(&Round) -> f64) -> f64 {
+        median(self.of(role, point).map(of).collect())
     }
 
     /// How many times as many calls ours does: the median of the ratios within each round, since
     /// what disturbs a round disturbs all of it.
     fn ours_to(&self, role: Role, point: Point) -> f64 {
-        let of = |role| {
-            let rounds = self.0.iter();
-            rounds.filter(move |round| round.role == role && round.point == point)
-        };
-        let pairs = of(Role::Ours).zip(of(role));
+        let pairs = self.of(Role::Ours, point).zip(self.of(role, point));
         let ratio =
             |(ours, theirs): (&Round, &Round)| ours.outcome.per_second / theirs.outcome.per_second;
         median(pairs.map(ratio).collect())
-    }
-}
-
-/// What ours is measured beside.
-pub(super) fn versions() -> String {
-    if cfg!(feature = "peers") {
-        "Peers: tonic 0.14 with prost 0.14, tarpc 0.38 with bincode 1 over TCP, both as they come; \
-         raw is tokio with tokio-util's `LengthDelimitedCodec`, echoing.\n"
-            .to_owned()
-    } else {
-        "Built without the feature `peers`: raw and ours only.\n".to_owned()
     }
 }
 
@@ -80,51 +73,51 @@ pub(super) fn versions() -> String {
 pub(super) fn of_layout(title: &str, results: &Results) -> String {
     let mut text = format!("\n### {title}\n");
     for point in results.points() {
-        let _ = write!(
-            text,
-            "\n{}, {} in flight\n\n{}\n",
-            bytes(point.payload_bytes),
-            point.in_flight,
-            of_point(results, point)
-        );
+        let _ = write!(text, "\n{point}\n\n{}\n", of_point(results, point));
     }
     text
 }
 
 fn of_point(results: &Results, point: Point) -> String {
-    let rows = ROLES.iter().map(|&role| {
-        let quantile = |q| {
-            let of = move |round: &Round| to_f64(round.outcome.latency.value_at_quantile(q)) / 1e3;
-            micros(results.median(role, point, of))
-        };
-        let cpu_us =
-            |round: &Round| to_f64(round.server_cpu_ns) / to_f64(round.outcome.calls) / 1e3;
+    let row = |&role: &Role| {
+        let shown = |of: &dyn Fn(&Round) -> f64| micros(results.median(role, point, of));
+        let quantile_us =
+            |round: &Round, q| to_f64(round.outcome.latency.value_at_quantile(q)) / 1e3;
         vec![
-            format!("{role:?}").to_lowercase(),
-            rate(results.per_second(role, point)),
+            role.name(),
+            rate(results.median(role, point, |round| round.outcome.per_second)),
             format!("{:.2}", results.ours_to(role, point)),
-            quantile(0.5),
-            quantile(0.99),
-            micros(results.median(role, point, cpu_us)),
+            shown(&|round| quantile_us(round, 0.5)),
+            shown(&|round| quantile_us(round, 0.99)),
+            shown(&|round| round.per_call_us(round.client_cpu_ns)),
+            shown(&|round| round.per_call_us(round.server_cpu_ns)),
         ]
-    });
-    let header = ["", "calls/s", "ours is x", "p50", "p99", "server CPU/call"];
-    table(&header, rows.collect())
+    };
+    let header = [
+        "",
+        "calls/s",
+        "ours is x",
+        "p50",
+        "p99",
+        "client CPU/call",
+        "server CPU/call",
+    ];
+    table(&header, Role::value_variants().iter().map(row).collect())
 }
 
 /// Whether the targets are met; they are about one core.
 pub(super) fn targets(results: &Results) -> String {
     let mut rows = Vec::new();
-    for &(in_flight, role, least) in TARGETS.iter().filter(|target| ROLES.contains(&target.1)) {
+    for &(in_flight, role, least) in TARGETS {
         let measured = results.ours_to(
             role,
-            Point {
+            Point::Closed {
                 payload_bytes: 64,
                 in_flight,
             },
         );
         rows.push(vec![
-            format!("{in_flight} in flight, ours to {role:?}").to_lowercase(),
+            format!("{in_flight} in flight, ours to {}", role.name()),
             format!("{least}"),
             format!("{measured:.2}"),
             if measured >= least { "pass" } else { "MISS" }.to_owned(),
@@ -132,12 +125,4 @@ pub(super) fn targets(results: &Results) -> String {
     }
     let table = table(&["", "at least", "measured", ""], rows);
     format!("\nTargets, 64 B, both ends on one core\n\n{table}\n")
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "nanoseconds and counts are far below 2^52"
-)]
-fn to_f64(value: u64) -> f64 {
-    value as f64
 }

@@ -10,8 +10,8 @@ use futures_util::StreamExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::codec::LengthDelimitedCodec;
 
-use super::load::Caller;
 use crate::Failure;
+use crate::calls::Caller;
 
 #[::tarpc::service]
 pub(crate) trait Echo {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use rpc::{Channel, Context, Deserializable, Error, Serializable, Server};
 use tokio::net::TcpListener;
 
-use super::load::Caller;
 use crate::Failure;
+use crate::calls::Caller;
 
 /// What is echoed, there and back.
 #[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]

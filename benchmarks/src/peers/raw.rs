@@ -15,10 +15,13 @@ use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
-use super::load::{Meter, Outcome};
 use crate::Failure;
+use crate::calls::{LATENCY_NS_MAX, Meter, Outcome, Schedule, Work};
+use crate::units::nanos;
+use hdrhistogram::Histogram;
 
-type Frames = Framed<TcpStream, LengthDelimitedCodec>;
+/// A connection.
+pub(crate) type Frames = Framed<TcpStream, LengthDelimitedCodec>;
 
 fn frames(stream: TcpStream) -> std::io::Result<Frames> {
     stream.set_nodelay(true)?;
@@ -50,27 +53,72 @@ async fn echo(mut frames: Frames) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Keeps `depth` frames in flight on one connection.
+/// Does `work` on one connection.
 ///
 /// # Errors
 /// If the connection fails.
-pub(crate) async fn closed_loop(
-    address: SocketAddr,
-    depth: usize,
+pub(crate) async fn load(address: SocketAddr, work: Work) -> Result<Outcome, Failure> {
+    let frames = connect(address).await?;
+    match work {
+        Work::Closed {
+            in_flight,
+            payload,
+            lasting,
+        } => {
+            let meter = Meter::new(lasting)?;
+            let mut pump = Pump {
+                frames,
+                payload,
+                meter: Arc::clone(&meter),
+                to_send: in_flight,
+                in_flight: VecDeque::with_capacity(in_flight),
+            };
+            std::future::poll_fn(|cx| pump.poll(cx)).await?;
+            meter.outcome()
+        }
+        Work::Open {
+            per_second,
+            payload,
+            lasting,
+        } => open_loop(frames, Schedule::new(per_second, lasting), payload, lasting).await,
+    }
+}
+
+/// Sends frames when they are due and reads answers when they are there, and spins meanwhile.
+async fn open_loop(
+    mut frames: Frames,
+    mut schedule: Schedule,
     payload: Bytes,
     lasting: Duration,
 ) -> Result<Outcome, Failure> {
-    let frames = frames(TcpStream::connect(address).await?)?;
-    let meter = Meter::new(lasting)?;
-    let mut pump = Pump {
-        frames,
-        payload,
-        meter: Arc::clone(&meter),
-        to_send: depth,
-        in_flight: VecDeque::with_capacity(depth),
-    };
-    std::future::poll_fn(|cx| pump.poll(cx)).await?;
-    meter.outcome()
+    let mut latency = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)?;
+    let mut in_flight = VecDeque::new();
+    while !(schedule.is_over() && in_flight.is_empty()) {
+        while let Some(due) = schedule.due() {
+            in_flight.push_back(due);
+            frames.feed(payload.clone()).await?;
+        }
+        SinkExt::<Bytes>::flush(&mut frames).await?;
+        while let Some(answer) = frames.next().now_or_never() {
+            answer.ok_or("the raw server closed the connection")??;
+            let due: Option<Instant> = in_flight.pop_front();
+            latency.saturating_record(due.map_or(0, |due| nanos(due.elapsed())));
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(Outcome::of(latency, lasting))
+}
+
+/// Connects.
+pub(crate) async fn connect(address: SocketAddr) -> Result<Frames, Failure> {
+    Ok(frames(TcpStream::connect(address).await?)?)
+}
+
+/// Sends one frame, and returns the length of the answer.
+pub(crate) async fn call(frames: &mut Frames, payload: Bytes) -> Result<usize, Failure> {
+    frames.send(payload).await?;
+    let answer = frames.next().await;
+    Ok(answer.ok_or("the raw server closed the connection")??.len())
 }
 
 /// Reads and writes in turn within one task, so that neither waits for the other.

@@ -15,8 +15,8 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
-use super::load::Caller;
 use crate::Failure;
+use crate::calls::Caller;
 
 const PATH: &str = "/benchmark.Echo/Echo";
 

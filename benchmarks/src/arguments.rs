@@ -1,0 +1,75 @@
+//! The command line.
+
+use clap::{Parser, ValueEnum};
+
+use crate::peers::Role;
+
+/// Measures the fleet beside its peers and its ceilings.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench")]
+pub(crate) struct Arguments {
+    /// What to measure: everything when absent, or `all`.
+    #[arg(value_parser = parse_what)]
+    what: Vec<Wanted>,
+    /// Fewer points and shorter rounds: for a look while tuning, not for the record.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Write the tables to docs/benchmarks.md too.
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Be a server instead: how this program starts its own children.
+    #[arg(long, hide = true)]
+    pub(crate) serve: Option<Role>,
+    /// The core that the server stays on; any when absent.
+    #[arg(long, hide = true)]
+    pub(crate) core: Option<usize>,
+}
+
+/// The benchmarks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// Calls per second and latency, beside raw TCP, tonic and tarpc.
+    Rpc,
+    /// What an open connection costs a server that has 10,000 of them.
+    Idle,
+    /// Durable commits per second, beside what the disk can do.
+    Store,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    All,
+    One(What),
+}
+
+fn parse_what(word: &str) -> Result<Wanted, String> {
+    if word == "all" {
+        return Ok(Wanted::All);
+    }
+    What::from_str(word, false).map(Wanted::One).map_err(|_| {
+        let names: Vec<String> = What::value_variants()
+            .iter()
+            .filter_map(ValueEnum::to_possible_value)
+            .map(|value| value.get_name().to_owned())
+            .collect();
+        format!("there are {} and all", names.join(", "))
+    })
+}
+
+impl Arguments {
+    /// The benchmarks asked for, in the order of the report.
+    pub(crate) fn wanted(&self) -> Vec<What> {
+        let asked = |one: &What| {
+            self.what.is_empty()
+                || self.what.iter().any(|wanted| match wanted {
+                    Wanted::All => true,
+                    Wanted::One(what) => what == one,
+                })
+        };
+        What::value_variants()
+            .iter()
+            .copied()
+            .filter(asked)
+            .collect()
+    }
+}
