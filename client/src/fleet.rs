@@ -1,0 +1,172 @@
+//! The fleet, from where a face stands.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use discovery::{DiscoveryClient, QueryArgs, Which};
+use rpc::{CallOptions, Channel, Code, Empty, Endpoint, Error};
+use scheduling::{InstanceState, ListInstancesArgs, SchedulingClient, reason};
+use tokio::sync::watch;
+
+use crate::{ADDRESS_VARIABLE, Addresses, Service};
+
+/// A handle on the fleet; it connects when it is first used.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    addresses: Addresses,
+    options: CallOptions,
+    scheduling: Channel,
+    discovery: Channel,
+}
+
+impl Fleet {
+    /// A handle on the fleet at these addresses, whose calls have these options.
+    #[must_use]
+    pub fn new(addresses: Addresses, options: CallOptions) -> Self {
+        Self {
+            addresses,
+            options,
+            scheduling: Channel::to(addresses.scheduling),
+            discovery: Channel::to(addresses.discovery),
+        }
+    }
+
+    /// Where it looks for the fleet.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Asks scheduling, within the handle's own time.
+    #[must_use]
+    pub fn scheduling(&self) -> SchedulingClient {
+        SchedulingClient::new(self.scheduling.clone()).with(self.options.clone())
+    }
+
+    /// Asks scheduling for a stream, which has no end but its own.
+    #[must_use]
+    pub fn scheduling_streams(&self) -> SchedulingClient {
+        SchedulingClient::new(self.scheduling.clone())
+    }
+
+    /// Finds a service by name and asks it what it can do. Discovery knows who serves what; while
+    /// it is away, scheduling knows where the instances are that it started.
+    ///
+    /// # Errors
+    /// `NotFound` if nobody serves that name; otherwise why nobody could be asked.
+    pub async fn service(&self, name: &str) -> Result<Service, Error> {
+        let channel = match name {
+            scheduling::SYSTEM_NAME => self.scheduling.clone(),
+            discovery::SYSTEM_NAME => self.discovery.clone(),
+            _ => self.channel(name).await?,
+        };
+        let found = Service::through(name, channel, self.options.clone()).await;
+        found.map_err(|error| match name {
+            scheduling::SYSTEM_NAME => self.located(error),
+            _ => error,
+        })
+    }
+
+    /// Asks the server at `address` what it can do. `name` is for messages.
+    ///
+    /// # Errors
+    /// Why it could not be asked.
+    pub async fn service_at(&self, name: &str, address: SocketAddr) -> Result<Service, Error> {
+        Service::at(name, address, self.options.clone()).await
+    }
+
+    /// The names of all services that can be called now.
+    ///
+    /// # Errors
+    /// Neither discovery nor scheduling could be asked.
+    pub async fn names(&self) -> Result<Vec<String>, Error> {
+        let discovery = DiscoveryClient::new(self.discovery.clone()).with(self.options.clone());
+        let away = match discovery.list(&Empty {}).await {
+            Ok(list) => return Ok(list.services.into_iter().map(|s| s.service).collect()),
+            Err(error) => error,
+        };
+        match self.scheduling().list_services(&Empty {}).await {
+            Ok(list) => Ok(list.services.into_iter().map(|s| s.name).collect()),
+            Err(error) => Err(self.nobody_to_ask(away, error)),
+        }
+    }
+
+    async fn channel(&self, name: &str) -> Result<Channel, Error> {
+        let discovery = DiscoveryClient::new(self.discovery.clone()).with(self.options.clone());
+        let args = QueryArgs {
+            service: name.to_owned(),
+            which: Which::All,
+        };
+        let endpoints: Vec<Endpoint> = match discovery.query(&args).await {
+            Ok(reply) => reply.instances.iter().filter_map(endpoint).collect(),
+            Err(away) => self.running(name, away).await?,
+        };
+        if endpoints.is_empty() {
+            let message = format!("no instance of {name} can be called");
+            return Err(Error::not_found("no-instance", message).with_hint(format!(
+                "`orrery explain {name}` says why; `orrery describe` lists what can be called"
+            )));
+        }
+        // What was found is all that a short-lived caller needs: the sender may go.
+        let (_, receiver) = watch::channel(Arc::from(endpoints));
+        Ok(Channel::balanced(name, receiver))
+    }
+
+    /// Where scheduling knows healthy instances of the service to be.
+    async fn running(&self, name: &str, away: Error) -> Result<Vec<Endpoint>, Error> {
+        let args = ListInstancesArgs {
+            service: Some(name.to_owned()),
+            ended: false,
+        };
+        let list = match self.scheduling().list_instances(&args).await {
+            Ok(list) => list,
+            Err(error) if error.reason == reason::UNKNOWN_SERVICE => return Err(error),
+            Err(error) => return Err(self.nobody_to_ask(away, error)),
+        };
+        let healthy = |i: &&scheduling::InstanceInfo| i.state == InstanceState::Healthy;
+        let address = |i: &scheduling::InstanceInfo| i.address.as_ref()?.parse().ok();
+        let addresses = list.instances.iter().filter(healthy).filter_map(address);
+        Ok(addresses
+            .map(|address| Endpoint { address, weight: 1 })
+            .collect())
+    }
+
+    fn nobody_to_ask(&self, away: Error, error: Error) -> Error {
+        let at = self.addresses.discovery;
+        let mut error = self.located(error);
+        let message = std::mem::take(&mut error.message);
+        error.message = format!("discovery cannot be reached at {at}: {away}; {message}");
+        error
+    }
+
+    /// The same error; if it says that scheduling cannot be reached, with where it was looked for
+    /// and how to start it.
+    #[must_use]
+    pub fn located(&self, error: Error) -> Error {
+        if !is_unreachable(&error) {
+            return error;
+        }
+        let Error { message, retry, .. } = error;
+        let at = self.addresses.scheduling;
+        let message = format!("scheduling cannot be reached at {at}: {message}");
+        Error::new(Code::Unavailable, "scheduling-unreachable", message)
+            .with_retry(retry)
+            .with_hint(format!(
+                "start the fleet with `cargo run -p scheduling`\n\
+                 if it runs elsewhere, say where: --scheduling ADDRESS, or {ADDRESS_VARIABLE}"
+            ))
+    }
+}
+
+/// Where an instance may be called. One of weight 0 keeps calls away from itself.
+fn endpoint(instance: &discovery::Instance) -> Option<Endpoint> {
+    let weight = instance.registration.weight;
+    let address = instance.address()?;
+    (weight > 0).then_some(Endpoint { address, weight })
+}
+
+/// Whether the error says that there is nobody to talk to, not what somebody answered.
+fn is_unreachable(error: &Error) -> bool {
+    let silent = ["cannot-connect", "connection-lost", "handshake"];
+    error.code == Code::Unavailable && silent.contains(&error.reason.as_ref())
+}
