@@ -8,6 +8,8 @@ use std::io;
 pub(crate) struct Stat {
     pub(crate) state: u8,
     pub(crate) session: u32,
+    /// A thread of the kernel.
+    pub(crate) is_kernel: bool,
     /// CPU time in user and kernel mode, in clock ticks.
     pub(crate) cpu_ticks: u64,
     /// Clock ticks since boot.
@@ -23,6 +25,9 @@ impl Stat {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
 }
+
+/// The flag of kernel threads, from `linux/sched.h`.
+const PF_KTHREAD: u64 = 0x0020_0000;
 
 /// `None` when there is no such process.
 pub(crate) fn stat(pid: u32) -> io::Result<Option<Stat>> {
@@ -50,6 +55,7 @@ fn parse_stat(text: &[u8]) -> Option<Stat> {
     Some(Stat {
         state: *fields.first()?.as_bytes().first()?,
         session: fields.get(3)?.parse::<i64>().ok()?.try_into().unwrap_or(0),
+        is_kernel: number(9)? & PF_KTHREAD != 0,
         cpu_ticks: number(14)? + number(15)?,
         start_ticks: number(22)?,
         rss_pages: number(24)?,
@@ -70,7 +76,7 @@ pub(crate) fn pids() -> io::Result<Vec<u32>> {
 
 /// The values of variables in the environment a process was started with, when it had all of them.
 pub(crate) fn started_with<const N: usize>(pid: u32, names: [&str; N]) -> Option<[String; N]> {
-    let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let environ = environ(pid)?;
     let value = |name: &str| {
         environ.split(|&b| b == 0).find_map(|entry| {
             let value = entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
@@ -79,6 +85,25 @@ pub(crate) fn started_with<const N: usize>(pid: u32, names: [&str; N]) -> Option
     };
     let values: Vec<String> = names.iter().map_while(|name| value(name)).collect();
     values.try_into().ok()
+}
+
+/// In the middle of `execve` a process has no environment for a moment, as if it were a stranger:
+/// an empty one is looked at again, for up to 20 ms. Kernel threads never have any.
+fn environ(pid: u32) -> Option<Vec<u8>> {
+    for _ in 0..20 {
+        let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        if !environ.is_empty() {
+            return Some(environ);
+        }
+        if stat(pid)
+            .ok()?
+            .is_none_or(|stat| stat.is_kernel || stat.is_dead())
+        {
+            return None;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    None
 }
 
 /// The path of a process in the v2 hierarchy, as in `/orrery/node-1/echo.0.1`.
