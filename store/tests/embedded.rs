@@ -302,9 +302,9 @@ fn leases_end_while_the_store_is_idle_and_while_it_is_busy() {
     run(async {
         let store = open(directory.path());
         for busy in [false, true] {
-            let ttl = Duration::from_millis(200);
+            let ttl = Duration::from_secs(1);
+            let asked = Instant::now();
             let lease = store.grant(ttl).await.expect("it is granted");
-            let granted = Instant::now();
             let leased = store::Op::put_leased("leased", "x", lease.id);
             let from = store
                 .commit(store::Txn::of(vec![leased]))
@@ -319,7 +319,7 @@ fn leases_end_while_the_store_is_idle_and_while_it_is_busy() {
                 put(&store, "other", "x").await;
             }
             watch.next().await.expect("it is told");
-            assert!(granted.elapsed() >= ttl - Duration::from_millis(5));
+            assert!(asked.elapsed() >= ttl, "gone after {:?}", asked.elapsed());
         }
         assert_eq!(store.status().await.expect("it is read").leases, 0);
     });
