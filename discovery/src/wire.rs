@@ -230,7 +230,8 @@ pub enum Cause {
 #[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
 #[serde(rename_all = "snake_case")]
 pub enum WatchEvent {
-    /// All that there is. It replaces whatever the reader knew of this incarnation.
+    /// All that there is, or a part of it. The parts come one after the other; with the last one
+    /// they replace whatever the reader knew of this incarnation.
     Snapshot {
         /// Why.
         reason: SnapshotReason,
@@ -238,6 +239,8 @@ pub enum WatchEvent {
         position: Position,
         /// The instances, by service and name.
         instances: Vec<Instance>,
+        /// Whether further parts follow.
+        more: bool,
     },
     /// An instance registered, or registered anew with a higher epoch.
     Registered {

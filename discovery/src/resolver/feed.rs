@@ -90,6 +90,7 @@ impl Feed {
         loop {
             match self.open().await {
                 Ok(stream) => {
+                    self.known.reconnected();
                     let why = self.read(stream, &mut backoff).await;
                     tracing::debug!(service = self.service, why, "lost the watch on discovery");
                 }
@@ -97,7 +98,8 @@ impl Feed {
             }
             self.lost_at.get_or_insert_with(Instant::now);
             self.publish();
-            self.pause(&mut backoff).await;
+            // Nobody is dropped meanwhile: settling needs a discovery that could confirm.
+            sleep(backoff.pause()).await;
         }
     }
 
@@ -129,12 +131,6 @@ impl Feed {
             }
             self.publish();
         }
-    }
-
-    /// Waits before the next attempt. Nobody is dropped meanwhile: settling needs a discovery that
-    /// could confirm.
-    async fn pause(&self, backoff: &mut Backoff) {
-        sleep(backoff.pause()).await;
     }
 
     fn publish(&self) {

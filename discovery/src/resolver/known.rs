@@ -19,6 +19,8 @@ pub(super) struct Known {
     instances: BTreeMap<(String, String), Entry>,
     position: Option<Position>,
     settled_at: Option<Instant>,
+    /// The parts so far of a snapshot that is under way.
+    parts: Vec<Instance>,
 }
 
 #[derive(Clone, Debug)]
@@ -39,12 +41,30 @@ impl Known {
         self.settled_at
     }
 
+    /// A new stream begins: half a snapshot of the last one is worth nothing.
+    pub(super) fn reconnected(&mut self) {
+        self.parts.clear();
+    }
+
     /// Takes an event in.
     pub(super) fn apply(&mut self, event: WatchEvent, now: Instant) {
         let position = event.position();
+        if let WatchEvent::Snapshot {
+            instances,
+            more: true,
+            ..
+        } = event
+        {
+            self.parts.extend(instances);
+            return;
+        }
         let before = self.position.replace(position);
         match event {
-            WatchEvent::Snapshot { instances, .. } => {
+            WatchEvent::Snapshot {
+                instances: last, ..
+            } => {
+                let mut instances = std::mem::take(&mut self.parts);
+                instances.extend(last);
                 let same_life = before.is_some_and(|b| b.incarnation == position.incarnation);
                 self.replace(instances, same_life, now);
             }
