@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
 use super::jittered;
@@ -18,7 +19,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
     limits: Limits,
-    current: Mutex<Option<Arc<Handle>>>,
+    current: ArcSwapOption<Handle>,
     /// Held while connecting, so that a thousand callers make one connection.
     connecting: tokio::sync::Mutex<Backoff>,
     in_flight: AtomicU32,
@@ -40,7 +41,7 @@ impl Peer {
         Self {
             address,
             limits,
-            current: Mutex::new(None),
+            current: ArcSwapOption::empty(),
             connecting: tokio::sync::Mutex::default(),
             in_flight: AtomicU32::new(0),
             latency_us: AtomicU64::new(0),
@@ -61,10 +62,8 @@ impl Peer {
     /// The connection, if there is one that takes calls.
     pub(super) fn open_connection(&self) -> Option<Arc<Handle>> {
         self.current
-            .lock()
-            .as_ref()
-            .filter(|c| c.is_open())
-            .cloned()
+            .load_full()
+            .filter(|connection| connection.is_open())
     }
 
     /// Connects, or waits for whoever is connecting already. After a failure the next attempt
@@ -80,7 +79,7 @@ impl Peer {
         match Connection::open(self.address, &self.limits).await {
             Ok(handle) => {
                 let handle = Arc::new(handle);
-                *self.current.lock() = Some(Arc::clone(&handle));
+                self.current.store(Some(Arc::clone(&handle)));
                 *backoff = Backoff::default();
                 self.failing.store(0, Relaxed);
                 Ok(handle)

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep_until};
 
 use super::connection::{Connection, Shared, keepalive_of};
+use crate::clock;
 use crate::frame::{self, Frame, Header, Kind, append_bare};
 use crate::pump::Pump;
 use crate::slots::Answer;
@@ -31,6 +32,9 @@ pub(crate) struct Driver<S> {
     /// Set while the callers that were just woken get their turn, before anything is written.
     yielded: bool,
     wakers: Vec<Waker>,
+    /// As of the last write: the next deadline, and the calls in flight.
+    earliest: Option<Instant>,
+    live: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -46,6 +50,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             pings_missed: 0,
             yielded: false,
             wakers: Vec::new(),
+            earliest: None,
+            live: 0,
         }
     }
 
@@ -99,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.gone(&"it closed the connection"))),
             Poll::Ready(Ok(_)) => {}
         }
-        self.heard = Instant::now();
+        self.heard = clock::now();
         self.pings_missed = 0;
         let parsed = self.complete_all();
         let woken = !self.wakers.is_empty();
@@ -125,18 +131,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let connection = &self.connection;
+        let (earliest, live) = (&mut self.earliest, &mut self.live);
         self.pump.poll_write_all(cx, |writing| {
-            let room = connection.lock().outbox.take(writing);
+            let mut shared = connection.lock();
+            (*earliest, *live) = (shared.slots.earliest(), shared.slots.live());
+            let room = shared.outbox.take(writing);
+            drop(shared);
             room.into_iter().for_each(Waker::wake);
         })
     }
 
     /// Expires calls, asks a silent peer whether it lives, and sets the timer for the next look.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        let (earliest, live) = {
-            let state = self.connection.lock();
-            (state.slots.earliest(), state.slots.live())
-        };
+        let (earliest, live) = (self.earliest, self.live);
         let limits = &self.connection.limits;
         let due = |earliest: Option<Instant>, from: Instant| {
             let keepalive = from + keepalive_of(limits, live);

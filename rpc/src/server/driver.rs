@@ -15,6 +15,7 @@ use tokio::time::{Sleep, sleep_until, timeout_at};
 
 use super::connection::ServerConnection;
 use super::incoming::{HandlerFuture, Incoming, unknown_procedure};
+use crate::clock;
 use crate::frame::{self, Frame, Header, Kind, append_bare};
 use crate::pump::Pump;
 use crate::{Code, Codec, Context, Error, Metadata, Retry, Shape};
@@ -39,6 +40,8 @@ pub(crate) struct Driver<S> {
     heard: Instant,
     /// Set when the connection ends after what is queued is written.
     ending: bool,
+    /// The socket took less than there was to write.
+    blocked: bool,
     /// Calls so far; says which ones are timed.
     calls: u32,
     /// Set once the streams were told that the server is about to stop.
@@ -56,6 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             idle: Box::pin(idle),
             heard: now,
             ending: false,
+            blocked: false,
             calls: 0,
             streams_ended: false,
         }
@@ -82,6 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 read => read.is_ready(),
             };
             let written = self.poll_write(cx)?;
+            self.blocked = written.is_pending();
             if self.ending && written.is_ready() {
                 ready!(self.pump.poll_shutdown(cx))?;
                 return Poll::Ready(Ok(()));
@@ -174,7 +179,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Reads once and dispatches what arrived. `Pending`: nothing to read, or too much to write.
     fn poll_read(&mut self, cx: &mut TaskContext<'_>) -> io::Result<Poll<usize>> {
         let limits = &self.connection.router.limits;
-        let full = self.connection.lock().outbox.queued_bytes() >= limits.queued_bytes_max;
+        let full =
+            self.blocked && self.connection.lock().outbox.queued_bytes() >= limits.queued_bytes_max;
         if self.ending || full {
             return Ok(Poll::Pending);
         }
@@ -183,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Poll::Ready(0) => return Ok(Poll::Ready(0)),
             Poll::Ready(bytes) => bytes,
         };
-        self.heard = Instant::now();
+        self.heard = clock::now();
         if let Err(e) = self.dispatch_all() {
             self.connection.fail(Codec::Bincode, 0, &e);
             self.ending = true;
@@ -193,14 +199,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn dispatch_all(&mut self) -> Result<(), Error> {
         let limit = self.connection.router.limits.frame_bytes_max;
-        let start = self.heard;
+        let mut start = None;
         let mut in_place = true;
         let mut calls = 0_u32;
         while let Some(frame) = frame::take(&mut self.pump.input, limit)? {
             self.handle(frame, in_place)?;
             calls += 1;
             if calls.is_multiple_of(BUDGET_STRIDE) {
-                in_place = start.elapsed() < IN_PLACE_BUDGET;
+                in_place = start.get_or_insert_with(Instant::now).elapsed() < IN_PLACE_BUDGET;
             }
         }
         self.pump.give_back();

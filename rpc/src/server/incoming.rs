@@ -69,17 +69,17 @@ impl Incoming {
     }
 
     /// Ends a unary call.
-    pub fn finish<T: Serializable>(self, result: Result<T, Error>) {
+    pub fn finish<T: Serializable>(mut self, result: Result<T, Error>) {
         match result {
             Ok(value) => {
                 let Context {
                     connection,
                     call,
                     codec,
+                    reply,
                     ..
-                } = &self.context;
-                let reply = self.context.reply.lock();
-                let written = connection.respond(*codec, *call, &reply, &value);
+                } = &mut self.context;
+                let written = connection.respond(*codec, *call, reply.get_mut(), &value);
                 self.count(written);
             }
             Err(error) => self.fail(&error),
