@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use store::{EmbeddedStore, Options, load};
+use tokio::runtime::Runtime;
 
 use crate::Failure;
 use crate::report::{Section, table};
@@ -18,44 +19,48 @@ use crate::units::{median, rate, to_f64};
 
 const VALUE_BYTES: usize = 100;
 const WRITERS: &[usize] = &[1, 64];
+/// Short, because a disk is not as fast one second as the next.
+const ROUND: Duration = Duration::from_millis(150);
 
-/// Measures the floor and the store in turn, because a disk is not as fast one minute as the next.
+/// Measures the floors and the store in turn.
 ///
 /// # Errors
 /// If the store or the scratch folder cannot be made, or a commit fails.
 pub(crate) fn measure(quick: bool) -> Result<Section, Failure> {
-    let (rounds, lasting) = if quick { (3, 200) } else { (7, 700) };
-    let lasting = Duration::from_millis(lasting);
+    let rounds = if quick { 5 } else { 31 };
     // Beside this program: a folder for temporary files may be memory, where durable costs nothing.
     let program = std::env::current_exe()?;
     let beside = program.parent().ok_or("this program is in no folder")?;
     let scratch = tempfile::tempdir_in(beside)?;
-    let store = EmbeddedStore::open(scratch.path().join("store"), Options::default())?;
-    let store = Arc::new(store);
-    let runtime = tokio::runtime::Runtime::new()?;
+    let bench = Bench::new(scratch.path())?;
     let mut rows = Vec::new();
     for &writers in WRITERS {
         eprintln!("store: {writers} writers");
-        let (mut ours, mut appends, mut in_places) = (Vec::new(), Vec::new(), Vec::new());
-        let mut ratios = Vec::new();
-        for _ in 0..rounds {
-            appends.push(load::floor(scratch.path(), VALUE_BYTES, lasting)?.per_second());
-            let in_place = in_place(scratch.path(), lasting)?;
-            let puts = load::puts(Arc::clone(&store), writers, VALUE_BYTES, lasting);
-            let commits = runtime.block_on(puts)?.per_second();
-            ours.push(commits);
-            in_places.push(in_place);
-            ratios.push(commits / in_place);
-        }
+        let rounds: Vec<Round> = (0..rounds)
+            .map(|_| bench.round(writers))
+            .collect::<Result<_, _>>()?;
+        let shown = |of: fn(&Round) -> f64| rate(median(rounds.iter().map(of).collect()));
+        let ratio = median(
+            rounds
+                .iter()
+                .map(|round| round.commits / round.in_place)
+                .collect(),
+        );
         rows.push(vec![
             writers.to_string(),
-            rate(median(ours)),
-            rate(median(in_places)),
-            rate(median(appends)),
-            format!("{:.2}", median(ratios)),
+            shown(|round| round.commits),
+            shown(|round| round.in_place),
+            shown(|round| round.append),
+            format!("{ratio:.2}"),
         ]);
     }
-    let header = ["writers", "commits/s", "floor", "ratio"];
+    let header = [
+        "writers",
+        "commits/s",
+        "floor in place",
+        "floor append",
+        "commits to in place",
+    ];
     let body = format!(
         "Puts of {VALUE_BYTES} bytes through the embedded store, each acknowledged when durable. \
          The floors are one thread that writes as many bytes and calls `fdatasync` each time, in \
@@ -68,23 +73,56 @@ pub(crate) fn measure(quick: bool) -> Result<Section, Failure> {
     })
 }
 
+/// Writes per second, measured one right after the other.
+struct Round {
+    commits: f64,
+    in_place: f64,
+    append: f64,
+}
+
+struct Bench<'a> {
+    directory: &'a Path,
+    store: Arc<EmbeddedStore>,
+    file: File,
+    runtime: Runtime,
+}
+
+impl<'a> Bench<'a> {
+    fn new(directory: &'a Path) -> Result<Self, Failure> {
+        let file = File::create_new(directory.join("in-place"))?;
+        file.write_all_at(&vec![0; FILE_BYTES], 0)?;
+        file.sync_all()?;
+        let store = EmbeddedStore::open(directory.join("store"), Options::default())?;
+        Ok(Self {
+            directory,
+            store: Arc::new(store),
+            file,
+            runtime: Runtime::new()?,
+        })
+    }
+
+    fn round(&self, writers: usize) -> Result<Round, Failure> {
+        let puts = load::puts(Arc::clone(&self.store), writers, VALUE_BYTES, ROUND);
+        Ok(Round {
+            in_place: in_place(&self.file)?,
+            commits: self.runtime.block_on(puts)?.per_second(),
+            append: load::floor(self.directory, VALUE_BYTES, ROUND)?.per_second(),
+        })
+    }
+}
+
+const FILE_BYTES: usize = 4 << 20;
+
 /// Writes per second into a file that has its length, an `fdatasync` after each.
-fn in_place(directory: &Path, lasting: Duration) -> io::Result<f64> {
-    const FILE_BYTES: usize = 4 << 20;
-    let path = directory.join("in-place");
-    let file = File::create_new(&path)?;
-    file.write_all_at(&vec![0; FILE_BYTES], 0)?;
-    file.sync_all()?;
+fn in_place(file: &File) -> io::Result<f64> {
     let record = [b'v'; VALUE_BYTES];
     let begun = Instant::now();
     let mut writes = 0_u64;
-    while begun.elapsed() < lasting {
+    while begun.elapsed() < ROUND {
         let slot = writes % (FILE_BYTES / VALUE_BYTES) as u64;
         file.write_all_at(&record, slot * VALUE_BYTES as u64)?;
         file.sync_data()?;
         writes += 1;
     }
-    let elapsed = begun.elapsed();
-    std::fs::remove_file(&path)?;
-    Ok(to_f64(writes) / elapsed.as_secs_f64())
+    Ok(to_f64(writes) / begun.elapsed().as_secs_f64())
 }
