@@ -1,7 +1,8 @@
 //! The fleet, from where a face stands.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use discovery::{DiscoveryClient, QueryArgs, Which};
 use rpc::{CallOptions, Channel, Code, Empty, Endpoint, Error};
@@ -9,6 +10,11 @@ use scheduling::{InstanceState, ListInstancesArgs, SchedulingClient, reason};
 use tokio::sync::watch;
 
 use crate::{ADDRESS_VARIABLE, Addresses, Service};
+
+/// How long discovery may take to say where scheduling is.
+const DISCOVERY_PATIENCE: Duration = Duration::from_millis(500);
+/// [`scheduling::SYSTEM_ADDRESS`], as a value.
+const DEFAULT_SCHEDULING: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 10_900);
 
 /// A handle on the fleet; it connects when it is first used.
 #[derive(Clone, Debug)]
@@ -29,6 +35,23 @@ impl Fleet {
             scheduling: Channel::to(addresses.scheduling),
             discovery: Channel::to(addresses.discovery),
         }
+    }
+
+    /// Where scheduling announced itself to discovery; its own address while nobody can be asked
+    /// or nobody is announced. For programs of the fleet, which are told where discovery is.
+    pub async fn scheduling_address(discovery: SocketAddr) -> SocketAddr {
+        let options = CallOptions {
+            timeout: Some(DISCOVERY_PATIENCE),
+            ..CallOptions::default()
+        };
+        let client = DiscoveryClient::new(Channel::to(discovery)).with(options);
+        let args = QueryArgs {
+            service: scheduling::SYSTEM_NAME.to_owned(),
+            which: Which::All,
+        };
+        let known = client.query(&args).await.ok();
+        let announced = known.and_then(|reply| reply.instances.first()?.address());
+        announced.unwrap_or(DEFAULT_SCHEDULING)
     }
 
     /// Where it looks for the fleet.
@@ -169,4 +192,14 @@ fn endpoint(instance: &discovery::Instance) -> Option<Endpoint> {
 fn is_unreachable(error: &Error) -> bool {
     let silent = ["cannot-connect", "connection-lost", "handshake"];
     error.code == Code::Unavailable && silent.contains(&error.reason.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DEFAULT_SCHEDULING;
+
+    #[test]
+    fn scheduling_is_looked_for_where_it_listens_by_default() {
+        assert_eq!(Ok(DEFAULT_SCHEDULING), scheduling::SYSTEM_ADDRESS.parse(),);
+    }
 }

@@ -13,6 +13,7 @@ mod plan;
 mod ps;
 mod restart;
 mod scale;
+mod spec;
 mod status;
 mod stop;
 mod top;
@@ -36,6 +37,7 @@ pub(crate) enum Verb {
     Apply(apply::Apply),
     Plan(plan::Plan),
     Delete(delete::Delete),
+    Spec(spec::Spec),
     Logs(logs::Logs),
     Events(events::Events),
     Explain(explain::Explain),
@@ -59,6 +61,7 @@ impl Verb {
             Self::Apply(verb) => verb.run(session).await,
             Self::Plan(verb) => verb.run(session).await,
             Self::Delete(verb) => verb.run(session).await,
+            Self::Spec(verb) => verb.run(session).await,
             Self::Logs(verb) => verb.run(session).await,
             Self::Events(verb) => verb.run(session).await,
             Self::Explain(verb) => verb.run(session).await,

@@ -1,0 +1,32 @@
+//! `orrery spec`: the wish for a service, as it was written down.
+
+use clap::Args;
+use client::scheduling::GetServiceArgs;
+
+use crate::failure::Failure;
+use crate::output::escape;
+use crate::session::Session;
+
+/// Print the spec of a service as TOML, every default included, as `apply` takes it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  orrery spec echo
+  orrery spec echo > echo.toml       change it, then: orrery apply echo.toml
+  orrery spec echo -o json           the service whole, with its instances")]
+pub(crate) struct Spec {
+    /// Which service.
+    service: String,
+}
+
+impl Spec {
+    pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let args = GetServiceArgs { name: self.service };
+        let call = session.scheduling();
+        let asked = call.get_service(&args);
+        let reply = session.ask_about(&args.name, asked).await?;
+        session.out.one(&reply, || {
+            let lines: Vec<_> = reply.spec.lines().map(escape::line).collect();
+            lines.join("\n")
+        })
+    }
+}
