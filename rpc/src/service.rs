@@ -132,7 +132,11 @@ macro_rules! service {
                 Self { channel: self.channel.clone(), options }
             }
 
-            $( $crate::__service!(@client $access, [$($doc)*], $constant, $method, $args, $reply); )*
+            $(
+                $crate::__service!(
+                    @client $access, [$($doc)*], $constant, $method, $args, $reply
+                );
+            )*
         }
 
         /// Lets a server call an implementation.
@@ -206,7 +210,9 @@ macro_rules! __service {
             &self,
             context: &$crate::Context,
             args: $args,
-        ) -> impl ::core::future::Future<Output = ::core::result::Result<$reply, $crate::Error>> + Send;
+        ) -> impl ::core::future::Future<
+            Output = ::core::result::Result<$reply, $crate::Error>,
+        > + Send;
     };
     (@stream_fn [$($doc:literal)*], $method:ident, $args:ty, $reply:ty) => {
         $(#[doc = $doc])*
@@ -215,7 +221,9 @@ macro_rules! __service {
             context: &$crate::Context,
             args: $args,
             out: $crate::StreamSender<$reply>,
-        ) -> impl ::core::future::Future<Output = ::core::result::Result<(), $crate::Error>> + Send;
+        ) -> impl ::core::future::Future<
+            Output = ::core::result::Result<(), $crate::Error>,
+        > + Send;
     };
 
     (@client read_stream, $($rest:tt)*) => { $crate::__service!(@client_stream $($rest)*); };

@@ -68,7 +68,10 @@ fn the_bytes_of_every_kind_of_field_are_these_for_ever() {
 #[test]
 fn the_json_of_every_kind_of_field_is_what_a_person_would_write() {
     let json = encode(Codec::Json, &sample());
-    let expected = r#"{"flag":true,"small":7,"number":300,"signed":-2,"text":"pass","bytes":[1,2],"maybe":null,"list":["Nothing",{"Number":9},{"Named":{"name":"x"}}]}"#;
+    let expected = concat!(
+        r#"{"flag":true,"small":7,"number":300,"signed":-2,"text":"pass","bytes":[1,2],"#,
+        r#""maybe":null,"list":["Nothing",{"Number":9},{"Named":{"name":"x"}}]}"#,
+    );
     assert_eq!(std::str::from_utf8(&json), Ok(expected));
     assert_eq!(Everything::decode(Codec::Json, &json), Ok(sample()));
     assert_eq!(

@@ -78,7 +78,8 @@ fn serializable_impl(input: &DeriveInput) -> Tokens {
                     ::std::borrow::Cow::Borrowed(#text)
                 }
                 fn schema_id() -> ::std::borrow::Cow<'static, str> {
-                    ::std::borrow::Cow::Borrowed(::core::concat!(::core::module_path!(), "::", #text))
+                    let id = ::core::concat!(::core::module_path!(), "::", #text);
+                    ::std::borrow::Cow::Borrowed(id)
                 }
                 fn json_schema(
                     generator: &mut ::rpc::__private::schemars::SchemaGenerator,

@@ -102,7 +102,8 @@ impl Lab for TestLab {
 
     async fn sleep(&self, _: &Context, args: Millis) -> Result<Empty, Error> {
         let mut sentinel = self.enter();
-        tokio::time::sleep(Duration::from_millis(args.ms)).await; // why: a handler that is slow on purpose
+        let while_away = Duration::from_millis(args.ms);
+        tokio::time::sleep(while_away).await; // why: slow on purpose
         sentinel.1 = true;
         Ok(Empty {})
     }
@@ -113,7 +114,8 @@ impl Lab for TestLab {
 
     async fn count(&self, _: &Context, args: Millis) -> Result<Millis, Error> {
         let ms = self.0.started.fetch_add(1, SeqCst) + 1;
-        tokio::time::sleep(Duration::from_millis(args.ms)).await; // why: a handler that is slow on purpose
+        let while_away = Duration::from_millis(args.ms);
+        tokio::time::sleep(while_away).await; // why: slow on purpose
         Ok(Millis { ms })
     }
 
