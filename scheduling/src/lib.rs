@@ -38,9 +38,11 @@
 //! ```
 
 pub mod agent;
+mod fleet;
 pub mod reason;
 mod wire;
 
+pub use fleet::{DEFAULT_FLEET, FleetEntry, default_fleet};
 pub use wire::agents::{AssignmentsArgs, AssignmentsItem, ReportArgs, ReportReply};
 pub use wire::feeds::{EventItem, EventsArgs, LogLine, LogStream, LogsArgs, WatchArgs, WatchItem};
 pub use wire::instances::{

@@ -1,0 +1,261 @@
+//! From settings to a running control plane.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chassis::{App, Exit, Failure, Setup};
+use model::{Artifact, NodeId, NodeStatus, ServiceName, ServiceSpec};
+use reconciliation::{Command, Snapshot};
+use scheduling::SchedulingDispatch;
+use scheduling::agent::{Agent, Artifacts, Progress, Settings, Surroundings};
+use store::{EmbeddedStore, OpenError, Options};
+use supervision::{Enforcement, ProcessRuntime, Runtime};
+use tokio::sync::mpsc;
+
+use crate::announce::{Booted, Registry};
+use crate::brain::{Brain, Handle, MemoryError};
+use crate::config::Config;
+use crate::defaults::{self, Takeover};
+use crate::handlers::Handlers;
+use crate::screen::Screen;
+use crate::shutdown::{self, Remains};
+
+/// The longest path a Unix socket may have, with room for the terminating zero.
+const SOCKET_PATH_MAX: usize = 107;
+/// Reports under way from the agent to the control loop.
+const REPORTS_QUEUED: usize = 256;
+
+/// Recalls the state, takes over what runs, and keeps it all as wished from then on.
+pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Failure> {
+    let config = setup.settings.clone();
+    let local = local_node(&config)?;
+    let dirs = Dirs::make(&setup.common.data)?;
+    let (mut brain, handle, before) = recall(&dirs, &config, &local).await?;
+    let fleet = defaults::fleet(config.fleet.as_deref(), config.port_offset)?;
+    let variable = |name: &str| std::env::var(name).ok();
+    let takeover = defaults::take_over(fleet, &before, brain.snapshot(), variable)?;
+    take_over(&mut brain, takeover, &local).await?;
+    let discovery = discovery_of(brain.snapshot());
+
+    let runtime = start_runtime(&dirs)?;
+    let limits = limits(&runtime.limiter().enforcement());
+    let runtime: Arc<dyn Runtime> = Arc::new(runtime);
+    let executable = std::env::current_exe()?;
+    let artifacts = Arc::new(Artifacts::new(&executable, Progress::Shown));
+    let agent = Agent::start(Settings {
+        node: local.clone(),
+        journal: dirs.own.join("agent.journal"),
+        surroundings: Surroundings {
+            discovery: discovery.as_ref().map(|(_, address)| *address),
+            data_dir: dirs.data.clone(),
+        },
+        runtime: Arc::clone(&runtime),
+        artifacts: Arc::clone(&artifacts),
+    });
+    let agent = agent.await.map_err(|e| failed(Exit::Software, &e))?;
+    let (adopted, processes) = (agent.adopted(), agent.processes());
+    if adopted == 0 && config.build {
+        build(&artifacts, brain.snapshot()).await;
+    }
+    let screen = Screen::new(setup.address, adopted, brain.snapshot());
+    run_brain(brain);
+    run_agent(agent, &handle, local.clone()).await?;
+    screen.follow(handle.clone());
+    let _ = booted.set(Registry {
+        brain: handle.clone(),
+        discovery,
+    });
+    let remains = Remains::new(processes.clone(), Arc::clone(&runtime));
+    let handlers = Handlers {
+        brain: handle.clone(),
+        artifacts,
+        runtime,
+        processes,
+        log_dir: dirs.logs,
+        local,
+        limits,
+    };
+    let server = setup.server().service(SchedulingDispatch::new(handlers));
+    Ok(App::new(server).on_stop(move |reason| shutdown::stop_fleet(reason, handle, remains)))
+}
+
+fn failed(exit: Exit, error: &dyn std::error::Error) -> Failure {
+    Failure::new(exit, chain(error))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn local_node(config: &Config) -> Result<NodeId, Failure> {
+    if !matches!(config.place.as_str(), "local" | "spread") {
+        let message = format!("place: {:?} is no place", config.place);
+        return Err(Failure::new(Exit::Config, message).with_hint("say `local` or `spread`"));
+    }
+    NodeId::new(config.node.clone()).map_err(|e| failed(Exit::Config, &e))
+}
+
+/// Where things are.
+struct Dirs {
+    data: PathBuf,
+    own: PathBuf,
+    logs: PathBuf,
+}
+
+impl Dirs {
+    fn make(data: &Path) -> Result<Self, Failure> {
+        let make = |path: &Path| {
+            fs::create_dir_all(path)
+                .and_then(|()| path.canonicalize())
+                .map_err(|e| {
+                    let message = format!("failed to make the data directory {path:?}: {e}");
+                    Failure::new(Exit::Unavailable, message)
+                        .with_hint("`--data` or ORRERY_DATA names another one")
+                })
+        };
+        let data = make(data)?;
+        Ok(Self {
+            own: make(&data.join("scheduling"))?,
+            logs: make(&data.join("logs"))?,
+            data,
+        })
+    }
+
+    /// Sockets have short names: a long data directory has its socket among the temporary files.
+    fn notify_socket(&self, scope: &str) -> PathBuf {
+        let path = self.own.join("notify.sock");
+        if path.as_os_str().len() <= SOCKET_PATH_MAX {
+            return path;
+        }
+        std::env::temp_dir().join(format!("orrery-{scope}.sock"))
+    }
+
+    /// What marks the processes of this data directory, wherever it is moved.
+    fn scope(&self) -> std::io::Result<String> {
+        let path = self.own.join("scope");
+        if let Ok(scope) = fs::read_to_string(&path)
+            && !scope.trim().is_empty()
+        {
+            return Ok(scope.trim().to_owned());
+        }
+        let scope = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+        fs::write(&path, &scope)?;
+        Ok(scope.trim().to_owned())
+    }
+}
+
+type Recalled = (
+    Brain<EmbeddedStore>,
+    Handle,
+    std::collections::BTreeMap<String, ServiceSpec>,
+);
+
+async fn recall(dirs: &Dirs, config: &Config, local: &NodeId) -> Result<Recalled, Failure> {
+    let store = EmbeddedStore::open(dirs.own.join("store"), Options::default());
+    let store = store.map_err(|e| match &e {
+        OpenError::Held { pid, command, .. } => {
+            let message = format!(
+                "the fleet in {} is run by process {pid} ({command}) already",
+                dirs.data.display()
+            );
+            let hint = format!(
+                "use that one (`orrery status`), end it (`kill {pid}`), or start this one with \
+                 another data directory (`--data`)"
+            );
+            Failure::new(Exit::Unavailable, message).with_hint(hint)
+        }
+        _ => failed(Exit::Unavailable, &e),
+    })?;
+    let pinned = (config.place == "local").then(|| local.clone());
+    let seed = u64::from(std::process::id());
+    let snapshot = Snapshot::new(pinned, seed);
+    let recalled = Brain::recall(store, snapshot).await;
+    recalled.map_err(|e| failed(Exit::Software, &e))
+}
+
+async fn take_over(
+    brain: &mut Brain<EmbeddedStore>,
+    takeover: Takeover,
+    local: &NodeId,
+) -> Result<(), Failure> {
+    let mut commands = takeover.commands;
+    commands.push(Command::SetNode {
+        node: local.clone(),
+        status: NodeStatus::Ready,
+    });
+    let taken = brain.bootstrap(commands, &takeover.taken).await;
+    let taken = taken.map_err(|e| failed(Exit::Software, &e))?;
+    taken.map_err(|e| failed(Exit::Config, &e))
+}
+
+/// The fleet's discovery, and where its first instance listens.
+fn discovery_of(snapshot: &Snapshot) -> Option<(ServiceName, SocketAddr)> {
+    let name = ServiceName::new(discovery::SYSTEM_NAME).ok()?;
+    let port = *snapshot.specs.get(&name)?.ports.well_known.first()?;
+    Some((name, SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
+}
+
+fn start_runtime(dirs: &Dirs) -> Result<ProcessRuntime, Failure> {
+    let scope = dirs.scope()?;
+    let mut settings = supervision::Settings::new(&scope, &dirs.logs);
+    settings.notify_socket = Some(dirs.notify_socket(&scope));
+    ProcessRuntime::start(settings).map_err(|e| failed(Exit::Software, &e))
+}
+
+/// What can be enforced on this machine, in a sentence.
+fn limits(can: &Enforcement) -> String {
+    let all = [
+        ("cpu", &can.cpu),
+        ("memory", &can.memory),
+        ("pids", &can.pids),
+    ];
+    let word = |(what, works): (&str, &Result<(), String>)| match works {
+        Ok(()) => format!("{what}: enforced"),
+        Err(why) => format!("{what}: refused ({why})"),
+    };
+    all.map(word).join("; ")
+}
+
+/// Builds what is missing or too old, all at once. What cannot be built fails when it is started,
+/// and the rest of the fleet boots.
+async fn build(artifacts: &Artifacts, snapshot: &Snapshot) {
+    let specs = snapshot.specs.values().filter(|spec| spec.replicas > 0);
+    let wanted: Vec<Artifact> = specs.map(|spec| spec.artifact.clone()).collect();
+    for (_, error) in artifacts.refresh(&wanted).await {
+        tracing::warn!(%error, "not built");
+    }
+}
+
+/// When the state cannot be made durable any more, nothing may be acknowledged: the process ends,
+/// the fleet goes on, and the next start recalls what was durable.
+fn run_brain(brain: Brain<EmbeddedStore>) {
+    tokio::spawn(async move {
+        let ended: Result<(), MemoryError> = brain.run().await;
+        if let Err(error) = ended {
+            tracing::error!(
+                error = chain(&error),
+                "the state is lost from here on; ending"
+            );
+            std::process::exit(Exit::Software.code().into());
+        }
+    });
+}
+
+async fn run_agent(agent: Agent, brain: &Handle, local: NodeId) -> Result<(), Failure> {
+    let assignments = brain.subscribe(local).await;
+    let assignments = assignments.map_err(|e| failed(Exit::Software, &e))?;
+    let (sender, mut reports) = mpsc::channel(REPORTS_QUEUED);
+    tokio::spawn(agent.run(assignments, sender));
+    let brain = brain.clone();
+    tokio::spawn(async move {
+        while let Some(batch) = reports.recv().await {
+            if brain.tell(batch).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
