@@ -1,0 +1,13 @@
+//! The server: so far the built-in procedures.
+
+use std::process::ExitCode;
+
+use chassis::{Service, Setup};
+use discovery::Announcer;
+use release::{SYSTEM_ADDRESS, SYSTEM_NAME};
+
+fn main() -> ExitCode {
+    Service::new(SYSTEM_NAME, SYSTEM_ADDRESS, env!("CARGO_PKG_VERSION"))
+        .announce(Announcer::new())
+        .run(async |setup: Setup<()>| Ok(setup.server()))
+}
