@@ -1,27 +1,33 @@
-//! Runs seeds: `simulation [--seed N] [--seeds COUNT] [--from N]`.
+//! Runs seeds of the simulation, and replays the one that failed.
 
 use std::process::ExitCode;
 
+use clap::Parser;
 use simulation::{Outcome, run_twice};
 
-/// What to run.
+/// Runs the production decisions in a fake world, each seed twice.
+///
+/// Example: `cargo run --release -p simulation -- --from 1000 --seeds 100000`
+#[derive(Debug, Parser)]
 struct Request {
+    /// Run this one seed, and describe it.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 1_000)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0)]
     from: u64,
-    count: u64,
 }
 
 fn main() -> ExitCode {
-    let request = match parse(std::env::args().skip(1)) {
-        Ok(request) => request,
-        Err(why) => {
-            eprintln!("{why}\nusage: simulation [--seed N] [--seeds COUNT] [--from N]");
-            return ExitCode::from(2);
-        }
-    };
+    let Request { seed, seeds, from } = Request::parse();
+    let (from, seeds) = seed.map_or((from, seeds), |seed| (seed, 1));
     let mut void = 0;
-    for seed in request.from..request.from.saturating_add(request.count) {
+    for seed in from..from.saturating_add(seeds) {
         let outcome = run_twice(seed);
-        if outcome.verdict.is_err() || request.count == 1 {
+        if outcome.verdict.is_err() || seeds == 1 {
             describe(&outcome);
         }
         if outcome.verdict.is_err() {
@@ -29,41 +35,16 @@ fn main() -> ExitCode {
         }
         void += u64::from(outcome.is_void());
     }
-    println!(
-        "{} seeds from {}: all well, {void} void",
-        request.count, request.from
-    );
+    println!("{seeds} seeds from {from}: all well, {void} void");
     ExitCode::SUCCESS
 }
 
-fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Request, String> {
-    let mut request = Request {
-        from: 0,
-        count: 1_000,
-    };
-    while let Some(flag) = arguments.next() {
-        let value = arguments.next().ok_or(format!("{flag} needs a number"))?;
-        let value = value
-            .parse()
-            .map_err(|_| format!("{flag}: {value:?} is not a number"))?;
-        match flag.as_str() {
-            "--seed" => (request.from, request.count) = (value, 1),
-            "--seeds" => request.count = value,
-            "--from" => request.from = value,
-            _ => return Err(format!("unknown flag {flag}")),
-        }
-    }
-    Ok(request)
-}
-
 fn describe(outcome: &Outcome) {
+    let seed = outcome.seed;
     match &outcome.verdict {
-        Ok(hash) => println!("seed {}: all well, history {hash:016x}", outcome.seed),
+        Ok(hash) => println!("seed {seed}: all well, history {hash:016x}"),
         Err(broken) => {
-            println!(
-                "seed {}: broken: {}: {}",
-                outcome.seed, broken.invariant, broken.by
-            );
+            println!("seed {seed}: broken: {}: {}", broken.invariant, broken.by);
             println!("replay: {}", outcome.replay());
         }
     }

@@ -32,7 +32,8 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     let owner = 0..OWNERS;
     let step = prop_oneof![
-        2 => (owner.clone(), 500..4_000_u64).prop_map(|(owner, ttl_ms)| Step::Register { owner, ttl_ms }),
+        2 => (owner.clone(), 500..4_000_u64)
+            .prop_map(|(owner, ttl_ms)| Step::Register { owner, ttl_ms }),
         6 => (owner.clone(), 0..3_usize).prop_map(|(owner, back)| Step::KeepAlive { owner, back }),
         1 => (owner, 0..3_usize).prop_map(|(owner, back)| Step::Deregister { owner, back }),
         4 => Just(Step::Expire),
@@ -76,7 +77,8 @@ proptest! {
                 continue;
             }
             take(&mut leases, &mut promised, &step, now_ms)?;
-            prop_assert_eq!(leases.next_expiry(), leases.owners().map(|(_, l)| l.expires_at_ms).min());
+            let earliest = leases.owners().map(|(_, l)| l.expires_at_ms).min();
+            prop_assert_eq!(leases.next_expiry(), earliest);
         }
     }
 }

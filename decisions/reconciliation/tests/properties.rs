@@ -30,7 +30,8 @@ fn failures() -> impl Strategy<Value = Failure> {
         4 => (0..3).prop_map(exited),
         1 => (12_000..12_004_u16).prop_map(move |port| Failure::PortTaken { port, owner: owner() }),
         1 => Just(Failure::PortTaken { port: 10_100, owner: "nginx".to_owned() }),
-        1 => any::<bool>().prop_map(|retryable| Failure::NotStarted { why: "no".into(), retryable }),
+        1 => any::<bool>()
+            .prop_map(|retryable| Failure::NotStarted { why: "no".into(), retryable }),
     ]
 }
 
@@ -145,7 +146,9 @@ prop_compose! {
             }
             snapshot.instances.insert(id, instance);
         }
-        for slot in snapshot.instances.keys().map(|id| &id.slot).collect::<std::collections::BTreeSet<_>>() {
+        let slots: std::collections::BTreeSet<_> =
+            snapshot.instances.keys().map(|id| &id.slot).collect();
+        for slot in slots {
             let live = snapshot.owner(slot).is_some();
             if live && let Some(record) = snapshot.slots.get_mut(slot) { record.given_up = None; }
         }
@@ -160,7 +163,11 @@ fn fleet(snapshot: Snapshot) -> Fleet {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 512,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn every_plan_passes_the_independent_checker(snapshot in snapshots()) {
@@ -208,7 +215,8 @@ proptest! {
             fleet.set_node(id, NodeStatus::Ready);
         }
         let specs: Vec<_> = fleet.snapshot.specs.values().cloned().collect();
-        let there: Vec<_> = specs.iter().filter(|s| s.replicas > 0).map(|s| s.name.clone()).collect();
+        let wanted = specs.iter().filter(|s| s.replicas > 0);
+        let there: Vec<_> = wanted.map(|s| s.name.clone()).collect();
         for mut spec in specs {
             spec.after.retain(|name| there.contains(name));
             let service = spec.name.clone();
@@ -225,7 +233,8 @@ proptest! {
         let plan = fleet.plan();
         prop_assert_eq!(&plan.actions, &Vec::<Action>::new());
         for spec in fleet.snapshot.specs.values() {
-            let healthy = fleet.snapshot.instances_of(&spec.name).filter(|i| i.state == InstanceState::Healthy);
+            let all = fleet.snapshot.instances_of(&spec.name);
+            let healthy = all.filter(|i| i.state == InstanceState::Healthy);
             prop_assert_eq!(healthy.count(), spec.replicas as usize, "{:#?}", plan.waiting);
         }
     }

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! **The bounds.** Rotation is triggered by inotify, at most every [`ROTATION_PAUSE`], so a flood
-//! adds what it writes in that time and the copy's (tens of megabytes at 1 GB/s). While no supervisor
+//! adds what it writes in that time and the copy's (tens of megabytes at 1 GB/s). While no
+//! supervisor
 //! lives nothing rotates; the next one catches up when it starts. **The loss.** What is written
 //! between the end of the copy and the truncation, the next system call, is lost; of a flood
 //! everything but the last part is, on purpose: what a program writes before it ends is kept.

@@ -1,6 +1,7 @@
 //! From here to there: `clone3`, then what the child does until `execve`.
 //!
-//! `std::process::Command` cannot be used: a child has to be born inside its cgroup. Writing its pid
+//! `std::process::Command` cannot be used: a child has to be born inside its cgroup. Writing its
+//! pid
 //! to `cgroup.procs` between fork and exec would do too, but the first such write after a while
 //! waits for an RCU grace period (8 ms measured here), and `CLONE_INTO_CGROUP` does not (40 us).
 //!
