@@ -1,17 +1,16 @@
 //! From settings to a running control plane.
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chassis::{App, Exit, Failure, Setup};
 use model::{Artifact, NodeId, NodeStatus, ServiceName, ServiceSpec};
 use reconciliation::{Command, Snapshot};
 use scheduling::SchedulingDispatch;
+use scheduling::agent::place::Place;
 use scheduling::agent::{Agent, Artifacts, Progress, Settings, Surroundings};
 use store::{EmbeddedStore, OpenError, Options};
-use supervision::{Enforcement, ProcessRuntime, Runtime};
+use supervision::{Enforcement, Runtime};
 use tokio::sync::mpsc;
 
 use crate::announce::{Booted, Registry};
@@ -22,8 +21,6 @@ use crate::handlers::Handlers;
 use crate::screen::Screen;
 use crate::shutdown::{self, Remains};
 
-/// The longest path a Unix socket may have, with room for the terminating zero.
-const SOCKET_PATH_MAX: usize = 107;
 /// Reports under way from the agent to the control loop.
 const REPORTS_QUEUED: usize = 256;
 
@@ -31,25 +28,28 @@ const REPORTS_QUEUED: usize = 256;
 pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Failure> {
     let config = setup.settings.clone();
     let local = local_node(&config)?;
-    let dirs = Dirs::make(&setup.common.data)?;
-    let (mut brain, handle, before) = recall(&dirs, &config, &local).await?;
+    let place = Place::make(&setup.common.data, "scheduling", "logs")
+        .map_err(|e| failed(Exit::Unavailable, &e))?;
+    let (mut brain, handle, before) = recall(&place, &config, &local).await?;
     let fleet = defaults::fleet(config.fleet.as_deref(), config.port_offset)?;
     let variable = |name: &str| std::env::var(name).ok();
     let takeover = defaults::take_over(fleet, &before, brain.snapshot(), variable)?;
     take_over(&mut brain, takeover, &local).await?;
     let discovery = discovery_of(brain.snapshot());
 
-    let runtime = start_runtime(&dirs)?;
+    let runtime = place
+        .start_runtime()
+        .map_err(|e| failed(Exit::Software, &e))?;
     let limits = limits(&runtime.limiter().enforcement());
     let runtime: Arc<dyn Runtime> = Arc::new(runtime);
     let executable = std::env::current_exe()?;
     let artifacts = Arc::new(Artifacts::new(&executable, Progress::Shown));
     let agent = Agent::start(Settings {
         node: local.clone(),
-        journal: dirs.own.join("agent.journal"),
+        journal: place.journal(),
         surroundings: Surroundings {
-            discovery: discovery.as_ref().map(|(_, address)| *address),
-            data_dir: dirs.data.clone(),
+            discovery: Some(discovery.as_ref().map_or(setup.common.discovery, |(_, at)| *at)),
+            data_dir: place.data.clone(),
         },
         runtime: Arc::clone(&runtime),
         artifacts: Arc::clone(&artifacts),
@@ -73,7 +73,7 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
         artifacts,
         runtime,
         processes,
-        log_dir: dirs.logs,
+        log_dir: place.logs,
         local,
         limits,
     };
@@ -98,68 +98,19 @@ fn local_node(config: &Config) -> Result<NodeId, Failure> {
     NodeId::new(config.node.clone()).map_err(|e| failed(Exit::Config, &e))
 }
 
-/// Where things are.
-struct Dirs {
-    data: PathBuf,
-    own: PathBuf,
-    logs: PathBuf,
-}
-
-impl Dirs {
-    fn make(data: &Path) -> Result<Self, Failure> {
-        let make = |path: &Path| {
-            fs::create_dir_all(path)
-                .and_then(|()| path.canonicalize())
-                .map_err(|e| {
-                    let message = format!("failed to make the data directory {path:?}: {e}");
-                    Failure::new(Exit::Unavailable, message)
-                        .with_hint("`--data` or ORRERY_DATA names another one")
-                })
-        };
-        let data = make(data)?;
-        Ok(Self {
-            own: make(&data.join("scheduling"))?,
-            logs: make(&data.join("logs"))?,
-            data,
-        })
-    }
-
-    /// Sockets have short names: a long data directory has its socket among the temporary files.
-    fn notify_socket(&self, scope: &str) -> PathBuf {
-        let path = self.own.join("notify.sock");
-        if path.as_os_str().len() <= SOCKET_PATH_MAX {
-            return path;
-        }
-        std::env::temp_dir().join(format!("orrery-{scope}.sock"))
-    }
-
-    /// What marks the processes of this data directory, wherever it is moved.
-    fn scope(&self) -> std::io::Result<String> {
-        let path = self.own.join("scope");
-        if let Ok(scope) = fs::read_to_string(&path)
-            && !scope.trim().is_empty()
-        {
-            return Ok(scope.trim().to_owned());
-        }
-        let scope = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
-        fs::write(&path, &scope)?;
-        Ok(scope.trim().to_owned())
-    }
-}
-
 type Recalled = (
     Brain<EmbeddedStore>,
     Handle,
     std::collections::BTreeMap<String, ServiceSpec>,
 );
 
-async fn recall(dirs: &Dirs, config: &Config, local: &NodeId) -> Result<Recalled, Failure> {
-    let store = EmbeddedStore::open(dirs.own.join("store"), Options::default());
+async fn recall(place: &Place, config: &Config, local: &NodeId) -> Result<Recalled, Failure> {
+    let store = EmbeddedStore::open(place.own.join("store"), Options::default());
     let store = store.map_err(|e| match &e {
         OpenError::Held { pid, command, .. } => {
             let message = format!(
                 "the fleet in {} is run by process {pid} ({command}) already",
-                dirs.data.display()
+                place.data.display()
             );
             let hint = format!(
                 "use that one (`orrery status`), end it (`kill {pid}`), or start this one with \
@@ -196,13 +147,6 @@ fn discovery_of(snapshot: &Snapshot) -> Option<(ServiceName, SocketAddr)> {
     let name = ServiceName::new(discovery::SYSTEM_NAME).ok()?;
     let port = *snapshot.specs.get(&name)?.ports.well_known.first()?;
     Some((name, SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
-}
-
-fn start_runtime(dirs: &Dirs) -> Result<ProcessRuntime, Failure> {
-    let scope = dirs.scope()?;
-    let mut settings = supervision::Settings::new(&scope, &dirs.logs);
-    settings.notify_socket = Some(dirs.notify_socket(&scope));
-    ProcessRuntime::start(settings).map_err(|e| failed(Exit::Software, &e))
 }
 
 /// What can be enforced on this machine, in a sentence.

@@ -17,6 +17,7 @@ mod artifacts;
 mod guard;
 mod launch;
 pub mod link;
+pub mod place;
 mod probe;
 mod recover;
 mod start;
