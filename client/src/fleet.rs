@@ -156,6 +156,8 @@ impl Fleet {
 
     fn nobody_to_ask(&self, away: Error, error: Error) -> Error {
         let at = self.addresses.discovery;
+        let twice = format!("failed to connect to {at}: ");
+        let away = away.message.strip_prefix(&twice).unwrap_or(&away.message);
         let mut error = self.located(error);
         let message = std::mem::take(&mut error.message);
         error.message = format!("discovery cannot be reached at {at}: {away}; {message}");
@@ -171,7 +173,9 @@ impl Fleet {
         }
         let Error { message, retry, .. } = error;
         let at = self.addresses.scheduling;
-        let message = format!("scheduling cannot be reached at {at}: {message}");
+        let twice = format!("failed to connect to {at}: ");
+        let why = message.strip_prefix(&twice).unwrap_or(&message);
+        let message = format!("scheduling cannot be reached at {at}: {why}");
         Error::new(Code::Unavailable, "scheduling-unreachable", message)
             .with_retry(retry)
             .with_hint(format!(

@@ -17,7 +17,6 @@ use crate::verbs::Verb;
 #[command(
     name = "orrery",
     version,
-    propagate_version = true,
     after_help = Exit::help(),
     after_long_help = format!(
         "Data goes to stdout, words go to stderr. Instances may be named by any unique beginning of \
@@ -53,6 +52,7 @@ struct Common {
         long,
         global = true,
         env = ADDRESS_VARIABLE,
+        hide_env_values = true,
         default_value = client::scheduling::SYSTEM_ADDRESS,
         value_parser = address,
         value_name = "ADDRESS"
@@ -63,6 +63,7 @@ struct Common {
         long,
         global = true,
         env = DISCOVERY_VARIABLE,
+        hide_env_values = true,
         default_value = "127.0.0.1:10200",
         value_parser = address,
         value_name = "ADDRESS"

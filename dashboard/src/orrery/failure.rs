@@ -36,6 +36,15 @@ impl Failure {
         self
     }
 
+    /// Adds what was most likely meant, before every other hint.
+    #[must_use]
+    pub(crate) fn meant(mut self, near: Option<&str>) -> Self {
+        if let Some(near) = near {
+            self.hints.insert(0, format!("did you mean {near}?"));
+        }
+        self
+    }
+
     /// A reader that went away (`orrery logs echo | head`) is no failure: there is nobody left to
     /// tell, and nothing went wrong.
     pub(crate) fn is_closed_pipe(&self) -> bool {

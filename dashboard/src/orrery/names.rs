@@ -56,10 +56,7 @@ pub(crate) fn one<'a>(
     let failure = Failure::new(Exit::NotFound, format!("no instance is called {meant}"))
         .hint("`orrery ps --all` lists them, those that have ended included");
     let ids = instances.iter().map(|i| i.id.as_str());
-    Err(match closest(meant, ids) {
-        Some(near) => failure.hint(format!("did you mean {near}?")),
-        None => failure,
-    })
+    Err(failure.meant(closest(meant, ids)))
 }
 
 /// What is left of a slot that runs nothing: its newest instance is the one to talk about.

@@ -82,10 +82,15 @@ impl<'a> Schema<'a> {
                 "?"
             };
             let about = field["description"].as_str().unwrap_or_default();
+            let about: Vec<&str> = about.split_whitespace().collect();
             let head = format!("{}{optional}: {}", line(name), self.kind(field, depth));
             let head = format!("{:indent$}{head}", "");
             // Writing to a String cannot fail.
-            let _ = writeln!(out, "{}", format!("{head:<38}  {}", line(about)).trim_end());
+            let _ = writeln!(
+                out,
+                "{}",
+                format!("{head:<38}  {}", line(&about.join(" "))).trim_end()
+            );
             self.write(out, field, indent + 2, depth + 1);
         }
     }

@@ -8,7 +8,7 @@ use client::scheduling::{
     InstanceInfo, ListInstancesArgs, ListInstancesReply, SchedulingClient, ServiceInfo, reason,
 };
 use client::{Fleet, Service};
-use rpc::{CallOptions, Empty, Error};
+use rpc::{CallOptions, Code, Empty, Error};
 
 use crate::failure::Failure;
 use crate::names;
@@ -56,10 +56,7 @@ impl Session {
         // The failure is the answer; a list that cannot be had only costs the suggestion.
         let services = self.services().await.unwrap_or_default();
         let names = services.iter().map(|s| s.name.as_str());
-        match names::closest(service, names) {
-            Some(near) => failure.hint(format!("did you mean {near}?")),
-            None => failure,
-        }
+        failure.meant(names::closest(service, names))
     }
 
     /// Scheduling's typed client, within the operator's time.
@@ -123,17 +120,14 @@ impl Session {
             Ok(service) => return Ok(service),
             Err(error) => error,
         };
-        let missing = error.code == rpc::Code::NotFound;
+        let missing = error.code == Code::NotFound;
         let failure = Failure::from(error);
         let names = match missing {
             true => self.known().await.unwrap_or_default(),
             false => Vec::new(),
         };
         let others = names.iter().map(String::as_str).filter(|n| *n != name);
-        Err(match names::closest(name, others) {
-            Some(near) => failure.hint(format!("did you mean {near}?")),
-            None => failure,
-        })
+        Err(failure.meant(names::closest(name, others)))
     }
 
     /// The names of all services that can be called.
@@ -147,6 +141,12 @@ impl Session {
             timeout: self.timeout,
             ..CallOptions::default()
         }
+    }
+
+    /// Whether the error says that the time is over which the operator gave for following
+    /// something: its end then, and no failure.
+    pub(crate) fn is_end_of_following(&self, error: &Error) -> bool {
+        self.timeout.is_some() && error.code == Code::DeadlineExceeded
     }
 
     /// This moment, in milliseconds since the Unix epoch.

@@ -1,9 +1,24 @@
 //! Tables for people: no lines, two spaces between columns, long cells wrapped in their column.
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{CellAlignment, ContentArrangement, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, presets};
 
 use super::escape;
+
+/// Spaces between two columns.
+const GAP: u16 = 2;
+/// Columns that hold sentences, and so may be wrapped.
+const PROSE: [&str; 7] = [
+    "WHY",
+    "WHAT FOR",
+    "WHAT RUNS",
+    "WAITS FOR",
+    "FOR",
+    "LIMITS",
+    "NEXT",
+];
+/// The narrowest that such a column is still read in.
+const PROSE_MIN: u16 = 10;
 
 /// What a cell's colour says. Words say the same: nothing is told by colour alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,12 +115,12 @@ impl Table {
         let mut table = comfy_table::Table::new();
         table.load_preset(presets::NOTHING).enforce_styling();
         table.style_text_only();
-        match width {
-            Some(width) => table
+        table.set_content_arrangement(ContentArrangement::Disabled);
+        if let Some(width) = width {
+            table
                 .set_content_arrangement(ContentArrangement::Dynamic)
-                .set_width(width),
-            None => table.set_content_arrangement(ContentArrangement::Disabled),
-        };
+                .set_width(width);
+        }
         table.set_header(self.headers.iter().enumerate().map(|(index, header)| {
             let right = self.rows.first().is_some_and(|row| row[index].right);
             drawn(header, Tone::Dim, right)
@@ -117,13 +132,39 @@ impl Table {
             );
         }
         for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
+            column.set_padding((0, GAP));
+        }
+        if let Some(width) = width {
+            self.keep_whole(&mut table, width);
         }
         let lines: Vec<String> = table
             .lines()
             .map(|line| line.trim_end().to_owned())
             .collect();
         lines.join("\n") + "\n"
+    }
+
+    /// Where there is room, only the columns with sentences are wrapped: an id that is broken in
+    /// two cannot be copied.
+    fn keep_whole(&self, table: &mut comfy_table::Table, width: u16) {
+        let is_prose = |index: usize| PROSE.contains(&self.headers[index]);
+        let widths = table.column_max_content_widths();
+        let wanted = widths.iter().enumerate().map(|(index, content)| {
+            let content = if is_prose(index) {
+                PROSE_MIN.min(*content)
+            } else {
+                *content
+            };
+            u32::from(content) + u32::from(GAP)
+        });
+        if wanted.sum::<u32>() > u32::from(width) {
+            return;
+        }
+        for (index, column) in table.column_iter_mut().enumerate() {
+            if !is_prose(index) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
     }
 }
 

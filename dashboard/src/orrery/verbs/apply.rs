@@ -76,7 +76,7 @@ impl Apply {
 }
 
 fn table(reply: &ApplyReply) -> Table {
-    let mut table = Table::new(&["SERVICE", "HEALTHY", "REVISION", "WHAT", "WAITS FOR"]);
+    let mut table = Table::new(&["SERVICE", "HEALTHY", "REVISION", "WHAT RUNS", "WAITS FOR"]);
     for service in &reply.services {
         table.row([
             Cell::new(&service.name),

@@ -61,10 +61,7 @@ impl Call {
         while let Some(item) = stream.next().await {
             match item {
                 Ok(item) => session.out.json_line(&item)?,
-                // The operator said how long to listen; that the time is over is no failure then.
-                Err(error) if error.code == Code::DeadlineExceeded && session.timeout.is_some() => {
-                    return Ok(());
-                }
+                Err(error) if session.is_end_of_following(&error) => return Ok(()),
                 Err(error) => return Err(self.failure(error, procedure)),
             }
         }

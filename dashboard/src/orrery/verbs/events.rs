@@ -49,6 +49,7 @@ impl Events {
         while let Some(item) = stream.next().await {
             let event = match item {
                 Ok(event) => event,
+                Err(error) if self.follow && session.is_end_of_following(&error) => break,
                 Err(error) => return Err(session.failure_about(&service, error).await),
             };
             match session.out.format() {

@@ -6,6 +6,7 @@ use clap::Args;
 use client::scheduling::{ExplainArgs, ExplainReply};
 use dashboard::ago;
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::escape::line;
 use crate::session::Session;
@@ -27,10 +28,11 @@ impl Explain {
         // only what it does not know is looked for among the instances.
         let reply = match self.ask(session, self.target.clone()).await {
             Ok(reply) => reply,
-            Err(failure) if failure.exit == crate::exit::Exit::NotFound => {
+            Err(failure) if failure.exit == Exit::NotFound => {
                 match session.target(&self.target).await {
                     Ok(full) if full != self.target => self.ask(session, full).await?,
-                    _ => return Err(failure),
+                    Ok(_) => return Err(failure),
+                    Err(better) => return Err(better),
                 }
             }
             Err(failure) => return Err(failure),

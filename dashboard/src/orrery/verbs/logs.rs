@@ -51,9 +51,12 @@ impl Logs {
         let mut lines = session.ask_about(&target, call.logs(&args)).await?;
         let mut any = false;
         while let Some(line) = lines.next().await {
-            any = true;
             match line {
-                Ok(line) => show(session, &line, many)?,
+                Ok(line) => {
+                    any = true;
+                    show(session, &line, many)?;
+                }
+                Err(error) if self.follow && session.is_end_of_following(&error) => break,
                 Err(error) => return Err(session.failure_about(&target, error).await),
             }
         }

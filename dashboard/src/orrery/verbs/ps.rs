@@ -1,7 +1,9 @@
 //! `orrery ps`: the facts.
 
+use std::collections::HashMap;
+
 use clap::Args;
-use client::scheduling::InstanceInfo;
+use client::scheduling::{InstanceInfo, InstanceState};
 use dashboard::ago;
 
 use super::state_cell;
@@ -18,7 +20,7 @@ use crate::session::Session;
 pub(crate) struct Ps {
     /// Only this service's.
     service: Option<String>,
-    /// Those too that have ended and are still remembered.
+    /// Those too that have ended and were replaced, as long as they are remembered.
     #[arg(short, long)]
     all: bool,
 }
@@ -26,7 +28,10 @@ pub(crate) struct Ps {
 impl Ps {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let service = self.service.as_deref();
-        let instances = session.instances(service, self.all).await?.instances;
+        let mut instances = session.instances(service, true).await?.instances;
+        if !self.all {
+            instances = current(instances);
+        }
         if instances.is_empty() {
             session.out.say(match service {
                 Some(service) => format!("{service} has no instances"),
@@ -36,6 +41,23 @@ impl Ps {
         let now = session.now_ms();
         session.out.list(&instances, || table(&instances, now))
     }
+}
+
+/// What is, and what should be: everything that runs, and of each slot in which nothing runs
+/// because something went wrong, what went wrong last.
+fn current(instances: Vec<InstanceInfo>) -> Vec<InstanceInfo> {
+    let mut newest = HashMap::new();
+    for instance in &instances {
+        let slot = (instance.service.clone(), instance.index);
+        let generation = newest.entry(slot).or_insert(instance.generation);
+        *generation = instance.generation.max(*generation);
+    }
+    let is_current = |instance: &InstanceInfo| {
+        let slot = (instance.service.clone(), instance.index);
+        let is_newest = newest.get(&slot) == Some(&instance.generation);
+        !instance.state.is_terminal() || (is_newest && instance.state != InstanceState::Stopped)
+    };
+    instances.into_iter().filter(is_current).collect()
 }
 
 fn table(instances: &[InstanceInfo], now: u64) -> Table {

@@ -4,7 +4,7 @@ use clap::Args;
 use client::scheduling::GetServiceArgs;
 
 use crate::failure::Failure;
-use crate::output::escape;
+use crate::output::Format;
 use crate::session::Session;
 
 /// Print the spec of a service as TOML, every default included, as `apply` takes it.
@@ -24,9 +24,10 @@ impl Spec {
         let call = session.scheduling();
         let asked = call.get_service(&args);
         let reply = session.ask_about(&args.name, asked).await?;
-        session.out.one(&reply, || {
-            let lines: Vec<_> = reply.spec.lines().map(escape::line).collect();
-            lines.join("\n")
-        })
+        if session.out.format() == Format::Table {
+            let mut lines = reply.spec.lines();
+            return lines.try_for_each(|line| session.out.foreign_line("", line));
+        }
+        session.out.one(&reply, String::new)
     }
 }

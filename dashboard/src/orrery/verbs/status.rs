@@ -63,8 +63,10 @@ impl Status {
             session.out.suggest("next", &first.next);
         }
         if self.check && !summary.well {
-            let what = count(summary.attention.len(), "thing");
-            let what = format!("{what} not as wished");
+            let what = match summary.attention.len() {
+                1 => "1 thing is not as wished".to_owned(),
+                several => format!("{several} things are not as wished"),
+            };
             return Err(Failure::new(Exit::Failed, what));
         }
         Ok(())
