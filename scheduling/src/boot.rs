@@ -48,7 +48,11 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
         node: local.clone(),
         journal: place.journal(),
         surroundings: Surroundings {
-            discovery: Some(discovery.as_ref().map_or(setup.common.discovery, |(_, at)| *at)),
+            discovery: Some(
+                discovery
+                    .as_ref()
+                    .map_or(setup.common.discovery, |(_, at)| *at),
+            ),
             data_dir: place.data.clone(),
         },
         runtime: Arc::clone(&runtime),
