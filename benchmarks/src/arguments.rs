@@ -34,6 +34,12 @@ pub(crate) enum What {
     Idle,
     /// Durable commits per second, beside what the disk can do.
     Store,
+    /// From the execution of `scheduling` to a healthy fleet.
+    Boot,
+    /// From `kill -9` of an instance to an answer of its replacement.
+    Replacement,
+    /// 1,000 instances of a trivial program under one `scheduling`.
+    Instances,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -1,16 +1,20 @@
 //! What the fleet costs, measured beside its peers and its ceilings.
 //!
-//! `cargo xtask bench [rpc|idle|store|...] [--quick] [--write]`. Results are tables on stdout;
-//! progress goes to stderr. What is compared runs in the same minute, in interleaved rounds, and
+//! `cargo xtask bench [rpc|idle|store|boot|replacement|instances|all] [--quick] [--write]`. Results
+//! are tables on stdout; progress goes to stderr. What is compared runs in the same minute, in interleaved rounds, and
 //! tables show medians: on a machine that does other things too, only ratios last.
 
 mod arguments;
+mod boot;
 mod calls;
 mod child;
 mod cpu;
+mod fleet;
 mod idle;
+mod instances;
 mod machine;
 mod peers;
+mod replacement;
 mod report;
 mod store_commits;
 mod units;
@@ -44,10 +48,13 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     let mut report = Report::new(arguments.quick);
     for what in arguments.wanted() {
         report.add(match what {
-            What::Rpc => calls::measure(arguments.quick)?,
-            What::Idle => idle::measure(arguments.quick)?,
-            What::Store => store_commits::measure(arguments.quick)?,
-        });
+            What::Rpc => calls::measure,
+            What::Idle => idle::measure,
+            What::Store => store_commits::measure,
+            What::Boot => boot::measure,
+            What::Replacement => replacement::measure,
+            What::Instances => instances::measure,
+        })?;
     }
     if arguments.write {
         report.write()

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::{Failure, machine};
+use crate::Failure;
+use crate::machine::{self, Meanwhile};
 
 const HEADER: &str = "# Benchmarks
 
@@ -34,20 +35,27 @@ impl Report {
         }
     }
 
-    /// Prints a section, and keeps it.
-    pub(crate) fn add(&mut self, mut section: Section) {
+    /// Measures, prints what was found, and keeps it.
+    ///
+    /// # Errors
+    /// What the measurement fails with.
+    pub(crate) fn add(
+        &mut self,
+        measure: impl FnOnce(bool) -> Result<Section, Failure>,
+    ) -> Result<(), Failure> {
+        let machine = machine::describe();
+        let meanwhile = Meanwhile::begin();
+        let mut section = measure(self.quick)?;
         let quick = if self.quick {
             "; `--quick`, so only roughly"
         } else {
             ""
         };
-        section.body = format!(
-            "{}{quick}.\n\n{}",
-            machine::describe(),
-            section.body.trim_end()
-        );
+        let body = section.body.trim();
+        section.body = format!("{machine}{quick}. {}.\n\n{body}", meanwhile.describe());
         println!("## {}\n\n{}\n", section.name, section.body);
         self.sections.push(section);
+        Ok(())
     }
 
     /// Puts the sections into `docs/benchmarks.md`, each in the place of its predecessor.
