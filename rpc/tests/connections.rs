@@ -440,3 +440,33 @@ async fn a_busy_connection_makes_callers_wait_with_their_deadline_ticking() {
     }
     mute.abort();
 }
+
+#[tokio::test]
+async fn a_quiet_stream_lives_for_as_long_as_both_ends_do() {
+    let limits = Limits {
+        keepalive: Duration::from_millis(20),
+        idle_timeout: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let (server, seen) = start_with(limits.clone()).await;
+    let client = LabClient::new(Channel::to_with(server.address(), limits));
+    // The second item does not fit in the window, so the stream is open and silent.
+    let flood = Flood {
+        items: 3,
+        bytes_each: 300_000,
+    };
+    let mut stream = client.flood(&flood).await.expect("a stream");
+    until("the first item is under way", || {
+        seen.items_sent.load(SeqCst) == 1
+    })
+    .await;
+    let quiet = tokio::time::sleep(Duration::from_millis(600));
+    quiet.await; // why: thirty keepalives and three idle timeouts without anything else to say
+    let mut items = 0;
+    while let Some(item) = stream.next().await {
+        item.expect("an item: the connection was kept");
+        items += 1;
+    }
+    assert_eq!(items, 3);
+    assert_eq!(server.connections(), 1);
+}

@@ -74,24 +74,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 return Poll::Pending;
             }
             self.yielded = false;
-            match self.poll_write(cx) {
+            let written = match self.poll_write(cx) {
                 Poll::Ready(Err(e)) => return Poll::Ready(self.gone(&e)),
-                Poll::Ready(Ok(())) | Poll::Pending => {}
-            }
+                written => written.is_ready(),
+            };
             if let Poll::Ready(end) = self.poll_timer(cx) {
                 return Poll::Ready(end);
             }
             if read.is_none() {
-                return self.park(cx);
+                return self.park(cx, written);
             }
         }
     }
 
     /// Sleeps until there is something to do, unless that came while this was busy.
-    fn park(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+    fn park(&mut self, cx: &mut Context<'_>, written: bool) -> Poll<Error> {
         let mut state = self.connection.lock();
         if (state.abandoned || state.going_away) && state.slots.live() == 0 {
             return Poll::Ready(Error::unsent("closed", "the connection was given up"));
+        }
+        if written && !state.outbox.is_empty() {
+            // A call that came after the last look found nobody asleep to wake, or the timer has
+            // something to say.
+            drop(state);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         state.outbox.park(cx);
         Poll::Pending
