@@ -8,6 +8,7 @@
 //! # }
 //! ```
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::linux::net::SocketAddrExt as _;
@@ -194,6 +195,19 @@ impl Process {
         self.lines.lock().clone()
     }
 
+    /// Waits until it has said this on stderr.
+    ///
+    /// # Panics
+    /// If it does not say so in time.
+    pub fn says(&self, words: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.stderr().contains(words) {
+            let missing = format!("it does not say `{words}`:\n{}", self.stderr());
+            assert!(Instant::now() < deadline, "{missing}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// A channel to it.
     #[must_use]
     pub fn channel(&self) -> rpc::Channel {
@@ -356,4 +370,38 @@ pub async fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
     (status.expect("a status"), body.to_owned())
+}
+
+/// The binary of another package of this workspace, built if need be, in the profile of the test.
+///
+/// # Panics
+/// If it does not build.
+#[must_use]
+pub fn workspace_binary(package: &str) -> String {
+    // Cargo is asked once in a process, because it may have to wait for whoever else builds.
+    static BUILT: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock();
+    let path = built
+        .entry(package.to_owned())
+        .or_insert_with(|| build(package));
+    path.clone()
+}
+
+fn build(package: &str) -> String {
+    // The test itself is target/<profile>/deps/<name>.
+    let test = std::env::current_exe().expect("a path of this test");
+    let profile = test.ancestors().nth(2).expect("a folder of binaries");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--package", package, "--bin", package]);
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    let built = build.stdin(Stdio::null()).output().expect("cargo");
+    let errors = String::from_utf8_lossy(&built.stderr);
+    assert!(
+        built.status.success(),
+        "failed to build {package}:\n{errors}"
+    );
+    profile.join(package).display().to_string()
 }

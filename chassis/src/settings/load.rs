@@ -68,7 +68,7 @@ pub(crate) fn load<S: Settings>(service: &str, sources: &Sources) -> Result<Load
             layers.set(&line.key, &line.value, &place, Exit::Config)?;
         }
     }
-    for (name, key, value) in environment::<S>(service, sources) {
+    for (name, key, value) in environment(service, sources) {
         layers.set(
             &key,
             &Raw::Text(value),
@@ -119,7 +119,7 @@ pub(super) fn prefix(service: &str) -> String {
 }
 
 /// What the environment says: variable, key, value; the more particular last.
-fn environment<S: Settings>(service: &str, sources: &Sources) -> Vec<(String, String, String)> {
+fn environment(service: &str, sources: &Sources) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
     let mut take = |name: &str, key: &str, value: String| {
         found.push((name.to_owned(), key.to_owned(), value));
@@ -175,4 +175,223 @@ fn arguments(arguments: &[String]) -> Result<Arguments, Failure> {
         flags.push((name.replace('-', "_"), value));
     }
     Ok(Arguments::Flags(flags))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::LogFormat;
+
+    crate::settings! {
+        /// Of a service that is only here.
+        struct Own {
+            /// A number.
+            size: u32 = 1,
+            /// A list.
+            words: Vec<String> = vec!["a".to_owned()],
+        }
+    }
+
+    fn strings(items: &[&str]) -> Vec<String> {
+        items.iter().map(ToString::to_string).collect()
+    }
+
+    fn sources(environment: &[(&str, &str)], arguments: &[&str]) -> Sources {
+        let text = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        Sources {
+            environment: environment.iter().map(text).collect(),
+            arguments: strings(arguments),
+        }
+    }
+
+    fn serve(sources: &Sources) -> (Common, Own) {
+        match load::<Own>("my-service", sources) {
+            Ok(Loaded::Serve(common, own)) => (*common, own),
+            other => panic!("it should serve, not {other:?}"),
+        }
+    }
+
+    fn fail(sources: &Sources) -> Failure {
+        match load::<Own>("my-service", sources) {
+            Err(failure) => failure,
+            other => panic!("it should fail, not {other:?}"),
+        }
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default() {
+        let file = file("size = 2\ndrain_grace = \"2s\"\n");
+        let path = file.path().to_str().unwrap();
+        let environment = ("ORRERY_MY_SERVICE_SIZE", "3");
+        let cases: [(&[_], &[_], u32); 4] = [
+            (&[], &[], 1),
+            (&[("ORRERY_CONFIG", path)], &[], 2),
+            (&[("ORRERY_CONFIG", path), environment], &[], 3),
+            (&[("ORRERY_CONFIG", path), environment], &["--size", "4"], 4),
+        ];
+        for (environment, arguments, size) in cases {
+            assert_eq!(serve(&sources(environment, arguments)).1.size, size);
+        }
+        let (common, own) = serve(&sources(&[], &["--config", path, "--words=x, y"]));
+        assert_eq!(common.drain_grace, Duration::from_secs(2));
+        assert_eq!(own.words, ["x", "y"]);
+    }
+
+    #[test]
+    fn common_settings_have_a_variable_for_all_services_and_one_for_each() {
+        let all = ("ORRERY_LOG_FORMAT", "json");
+        assert_eq!(serve(&sources(&[all], &[])).0.log_format, LogFormat::Json);
+        let own = ("ORRERY_MY_SERVICE_LOG_FORMAT", "human");
+        assert_eq!(
+            serve(&sources(&[own, all], &[])).0.log_format,
+            LogFormat::Human
+        );
+        let other = ("ORRERY_OTHER_LOG_FORMAT", "nonsense");
+        assert_eq!(
+            serve(&sources(&[other, all], &[])).0.log_format,
+            LogFormat::Json
+        );
+    }
+
+    #[test]
+    fn port_means_that_port_of_this_machine_and_only_a_flag_beats_it() {
+        let port = ("PORT", "7");
+        let address = ("ORRERY_MY_SERVICE_ADDRESS", "127.0.0.1:8");
+        let at = |n| Some(std::net::SocketAddr::from(([127, 0, 0, 1], n)));
+        assert_eq!(serve(&sources(&[], &[])).0.address, None);
+        assert_eq!(serve(&sources(&[address], &[])).0.address, at(8));
+        assert_eq!(serve(&sources(&[port, address], &[])).0.address, at(7));
+        let flag = ["--address", "127.0.0.1:9"];
+        assert_eq!(serve(&sources(&[port, address], &flag)).0.address, at(9));
+    }
+
+    #[test]
+    fn a_file_speaks_to_all_services_and_to_each() {
+        let file =
+            file("log = \"warn\"\n[my-service]\nlog = \"debug\"\nsize = 5\n[other]\nx = 1\n");
+        let path = file.path().to_str().unwrap();
+        let (common, own) = serve(&sources(&[("ORRERY_CONFIG", path)], &[]));
+        assert_eq!((common.log.as_str(), own.size), ("debug", 5));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_says_where_it_is_and_which_there_are() {
+        let file = file("size = 2\n\n# a comment\nsiez = 3\n");
+        let path = file.path().to_str().unwrap();
+        let failure = fail(&sources(&[("ORRERY_CONFIG", path)], &[]));
+        assert_eq!(failure.exit, Exit::Config);
+        assert_eq!(
+            failure.message,
+            format!("{path}:4: there is no setting `siez`")
+        );
+        assert!(
+            failure
+                .hint
+                .starts_with("the settings are size, words, address, ")
+        );
+        let failure = fail(&sources(&[("ORRERY_MY_SERVICE_SIEZ", "3")], &[]));
+        assert!(
+            failure.message.contains("ORRERY_MY_SERVICE_SIEZ"),
+            "{}",
+            failure.message
+        );
+        let failure = fail(&sources(&[], &["--siez", "3"]));
+        assert_eq!(failure.exit, Exit::Usage);
+        assert_eq!(failure.message, "flag --siez: there is no setting `siez`");
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_says_what_was_expected() {
+        let cases = [
+            (
+                "size = \"many\"",
+                ":1: bad value for `size`: expected a whole number",
+            ),
+            (
+                "\ndrain_grace = 3",
+                ":2: bad value for `drain_grace`: expected a duration",
+            ),
+            (
+                "log_format = 'x'",
+                ":1: bad value for `log_format`: expected `human` or `json`",
+            ),
+            (
+                "address = 'here'",
+                ":1: bad value for `address`: expected an address",
+            ),
+            ("size = [1]", ":1: bad value for `size`: expected one value"),
+            ("size = 1979-05-27", ":1: `size` is no single value"),
+            ("size = ", ":1: "),
+        ];
+        for (text, expected) in cases {
+            let file = file(text);
+            let path = file.path().to_str().unwrap();
+            let failure = fail(&sources(&[("ORRERY_CONFIG", path)], &[]));
+            assert_eq!(failure.exit, Exit::Config, "{text}");
+            assert!(
+                failure.message.contains(expected),
+                "{text}: {}",
+                failure.message
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_an_error_that_names_it() {
+        let failure = fail(&sources(&[], &["--config=/no/such/file"]));
+        assert_eq!(failure.exit, Exit::Config);
+        assert!(
+            failure.message.contains("/no/such/file"),
+            "{}",
+            failure.message
+        );
+    }
+
+    #[test]
+    fn flags_that_are_none_are_refused() {
+        for arguments in [&["size"][..], &["--size"], &["-x"], &["--"]] {
+            assert_eq!(
+                fail(&sources(&[], arguments)).exit,
+                Exit::Usage,
+                "{arguments:?}"
+            );
+        }
+        assert!(matches!(
+            load::<Own>("s", &sources(&[], &["-h"])),
+            Ok(Loaded::Help)
+        ));
+        assert!(matches!(
+            load::<Own>("s", &sources(&[], &["--version"])),
+            Ok(Loaded::Version)
+        ));
+    }
+
+    #[test]
+    fn help_explains_every_setting() {
+        let text = super::super::help::<Own>("my-service", "1.0", "127.0.0.1:7");
+        for key in all_keys::<Own>() {
+            assert!(
+                text.contains(&format!("--{}", key.name.replace('_', "-"))),
+                "{}",
+                key.name
+            );
+        }
+        assert!(
+            text.contains("[env: ORRERY_MY_SERVICE_SIZE] [default: 1]"),
+            "{text}"
+        );
+        assert!(
+            text.contains("[env: ORRERY_MY_SERVICE_ADDRESS] [default: 127.0.0.1:7]"),
+            "{text}"
+        );
+    }
 }

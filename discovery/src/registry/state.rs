@@ -305,3 +305,245 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use discovery::Protocol;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIFE: u64 = 7;
+
+    fn registration(service: &str, instance: &str) -> Registration {
+        Registration {
+            service: service.into(),
+            instance: instance.into(),
+            address: "127.0.0.1:10".into(),
+            version: String::new(),
+            zone: String::new(),
+            weight: 100,
+            protocol: Protocol::Rpc,
+            procedures: vec![],
+            labels: BTreeMap::new(),
+        }
+    }
+
+    fn key(service: &str, instance: &str) -> Key {
+        (service.into(), instance.into())
+    }
+
+    fn register(state: &mut State, service: &str, instance: &str, now_ms: u64) -> u64 {
+        let (ends, _) = oneshot::channel();
+        let key = key(service, instance);
+        let granted = state.register(key, registration(service, instance), 1_000, now_ms, ends);
+        granted.unwrap().epoch
+    }
+
+    /// Reads a watch to its end, as a reader does.
+    fn read(
+        state: &State,
+        service: &str,
+        known: &mut BTreeMap<Key, u64>,
+        after: Option<Position>,
+    ) -> Option<Position> {
+        let mut at = after;
+        loop {
+            let batch = state.after(service, at, LIFE);
+            for event in batch.events {
+                take_in(known, event);
+            }
+            if at == Some(batch.position) {
+                return at;
+            }
+            at = Some(batch.position);
+        }
+    }
+
+    fn take_in(known: &mut BTreeMap<Key, u64>, event: WatchEvent) {
+        let named = |i: &Instance| {
+            (
+                i.registration.service.clone(),
+                i.registration.instance.clone(),
+            )
+        };
+        match event {
+            WatchEvent::Snapshot { instances, .. } => {
+                *known = instances.iter().map(|i| (named(i), i.epoch)).collect();
+            }
+            WatchEvent::Registered { instance, .. } => {
+                known.insert(named(&instance), instance.epoch);
+            }
+            WatchEvent::Removed {
+                service,
+                instance,
+                epoch,
+                ..
+            } => {
+                let removed = known.remove(&(service, instance));
+                assert_eq!(removed, Some(epoch), "a removal names what was there");
+            }
+            WatchEvent::Progress { .. } => {}
+        }
+    }
+
+    fn all(state: &State, service: &str) -> BTreeMap<Key, u64> {
+        let named = |i: &Instance| {
+            (
+                i.registration.service.clone(),
+                i.registration.instance.clone(),
+            )
+        };
+        state.of(service).map(|i| (named(i), i.epoch)).collect()
+    }
+
+    #[test]
+    fn a_connection_lost_just_after_a_pause_of_ours_ends_no_lease() {
+        let mut state = State::new(0, 10);
+        let epoch = register(&mut state, "echo", "a", 0);
+        state.expire(60_000);
+        state.connection_lost(&key("echo", "a"), epoch, 60_010);
+        assert_eq!(state.len(), 1);
+        assert!(state.heartbeat(&key("echo", "a"), epoch, 60_020).is_ok());
+    }
+
+    #[test]
+    fn a_connection_lost_at_any_other_time_ends_its_lease_and_no_later_one() {
+        let mut state = State::new(0, 10);
+        let first = register(&mut state, "echo", "a", 0);
+        let second = register(&mut state, "echo", "a", 1);
+        state.connection_lost(&key("echo", "a"), first, 2);
+        assert_eq!(
+            state.len(),
+            1,
+            "the first registration was replaced already"
+        );
+        state.connection_lost(&key("echo", "a"), second, 3);
+        assert_eq!(state.len(), 0);
+    }
+
+    #[test]
+    fn after_the_end_nothing_is_removed() {
+        let mut state = State::new(0, 10);
+        let epoch = register(&mut state, "echo", "a", 0);
+        state.end();
+        state.connection_lost(&key("echo", "a"), epoch, 1);
+        state.expire(900);
+        assert_eq!((state.len(), state.history.revision()), (1, 1));
+    }
+
+    #[test]
+    fn an_instance_is_drawn_by_weight_and_one_of_weight_0_never() {
+        let mut state = State::new(0, 10);
+        for (name, weight) in [("a", 0), ("b", 1), ("c", 3)] {
+            let (ends, _) = oneshot::channel();
+            let registration = Registration {
+                weight,
+                ..registration("echo", name)
+            };
+            state
+                .register(key("echo", name), registration, 1_000, 0, ends)
+                .unwrap();
+        }
+        let mut drawn = BTreeMap::<String, u32>::new();
+        for _ in 0..1_000 {
+            let name = state.draw("echo").unwrap().registration.instance;
+            *drawn.entry(name).or_default() += 1;
+        }
+        assert!(!drawn.contains_key("a"));
+        assert!((150..350).contains(&drawn["b"]), "{drawn:?}");
+        assert!(state.draw("ghost").is_none());
+    }
+
+    #[test]
+    fn services_do_not_mix_even_if_one_name_begins_the_other() {
+        let mut state = State::new(0, 10);
+        for (service, instance) in [("echo", "a"), ("echo-b", "a"), ("echo", "b"), ("dash", "z")] {
+            register(&mut state, service, instance, 0);
+        }
+        assert_eq!(state.of("echo").count(), 2);
+        assert_eq!(state.of("").count(), 4);
+        let counts: Vec<_> = state
+            .services()
+            .into_iter()
+            .map(|s| (s.service, s.instances))
+            .collect();
+        assert_eq!(
+            counts,
+            [("dash".into(), 1), ("echo".into(), 2), ("echo-b".into(), 1)]
+        );
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Register(u8),
+        Deregister(u8),
+        Lose(u8),
+        Beat(u8),
+        Wait(u64),
+        Read,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => (0_u8..6).prop_map(Step::Register),
+            1 => (0_u8..6).prop_map(Step::Deregister),
+            1 => (0_u8..6).prop_map(Step::Lose),
+            1 => (0_u8..6).prop_map(Step::Beat),
+            2 => (1_u64..900).prop_map(Step::Wait),
+            1 => Just(Step::Read),
+        ]
+    }
+
+    proptest! {
+        /// The oracle of watches: whoever reads now and then, with whatever history, always ends
+        /// up with exactly what is there; no change is missed, none comes twice.
+        #[test]
+        fn a_watch_never_differs_from_the_truth(
+            steps in prop::collection::vec(step(), 0..80),
+            history in 0_usize..20,
+            service in prop_oneof![Just(""), Just("s0"), Just("s1")],
+        ) {
+            let mut state = State::new(0, history);
+            let mut epochs = BTreeMap::<u8, u64>::new();
+            let (mut known, mut position) = (BTreeMap::new(), None);
+            let mut now_ms = 0;
+            let names = |n: u8| (format!("s{}", n % 2), format!("i{n}"));
+            for step in steps {
+                match step {
+                    Step::Register(n) => {
+                        let (service, instance) = names(n);
+                        let epoch = register(&mut state, &service, &instance, now_ms);
+                        let before = epochs.insert(n, epoch);
+                        prop_assert!(before.is_none_or(|before| before < epoch));
+                    }
+                    Step::Deregister(n) => {
+                        let epoch = epochs.get(&n).copied().unwrap_or(0);
+                        // A lease that is not held changes nothing; which it is does not matter.
+                        let _ = state.deregister(&names(n), epoch, now_ms);
+                    }
+                    Step::Lose(n) => {
+                        let epoch = epochs.get(&n).copied().unwrap_or(0);
+                        state.connection_lost(&names(n), epoch, now_ms);
+                    }
+                    Step::Beat(n) => {
+                        let epoch = epochs.get(&n).copied().unwrap_or(0);
+                        let _ = state.heartbeat(&names(n), epoch, now_ms);
+                    }
+                    Step::Wait(ms) => {
+                        now_ms += ms;
+                        state.expire(now_ms);
+                    }
+                    Step::Read => {
+                        position = read(&state, service, &mut known, position);
+                        prop_assert_eq!(&known, &all(&state, service));
+                    }
+                }
+            }
+            read(&state, service, &mut known, position);
+            prop_assert_eq!(known, all(&state, service));
+        }
+    }
+}
