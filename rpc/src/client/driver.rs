@@ -28,6 +28,8 @@ pub(crate) struct Driver<S> {
     timer: Pin<Box<Sleep>>,
     armed: Instant,
     heard: Instant,
+    /// When the timer last fired: an answer to what was asked then has had no time before.
+    looked: Instant,
     pings_missed: u8,
     /// Set while the callers that were just woken get their turn, before anything is written.
     yielded: bool,
@@ -47,6 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             connection,
             armed,
             heard: now,
+            looked: now,
             pings_missed: 0,
             yielded: false,
             wakers: Vec::new(),
@@ -157,12 +160,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             earliest.map_or(keepalive, |at| keepalive.min(at + TIMER_GRAIN))
         };
         // Armed too late is wrong; too early only costs one look.
-        let wanted = due(earliest, self.heard);
+        let wanted = due(earliest, self.heard.max(self.looked));
         if wanted < self.armed {
             self.arm(wanted);
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
+            self.looked = now;
             let earliest = self.expire(now);
             if let Some(dead) = self.keep_alive(now, live) {
                 return Poll::Ready(dead);
