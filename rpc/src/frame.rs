@@ -36,7 +36,8 @@ impl Preface {
     pub(crate) fn of(limits: &Limits) -> Self {
         Self {
             frame_bytes_max: u32::try_from(limits.frame_bytes_max).unwrap_or(u32::MAX),
-            stream_window_bytes: limits.stream_window_bytes,
+            // Without any credit no stream could start.
+            stream_window_bytes: limits.stream_window_bytes.max(1),
         }
     }
 
@@ -69,6 +70,8 @@ impl Preface {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
+    /// Whatever this side does not know: its call fails, and the connection goes on.
+    Unknown = 0,
     /// Client: a call.
     Request = 1,
     /// Server: its result; the call is over.
@@ -92,12 +95,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn from_wire(byte: u8) -> Option<Self> {
+    fn from_wire(byte: u8) -> Self {
         use Kind::{Cancel, Credit, End, Failure, GoAway, Item, Ping, Pong, Request, Response};
         let kinds = [
             Request, Response, Failure, Item, End, Cancel, Credit, Ping, Pong, GoAway,
         ];
-        kinds.get(usize::from(byte).wrapping_sub(1)).copied()
+        let known = kinds.get(usize::from(byte).wrapping_sub(1));
+        known.copied().unwrap_or(Self::Unknown)
     }
 }
 
@@ -107,7 +111,7 @@ pub(crate) struct Header {
     pub(crate) kind: Kind,
     pub(crate) codec: Codec,
     pub(crate) call: u64,
-    /// Procedure or credit.
+    /// Procedure or credit; kind and codec, of a frame that is not known.
     pub(crate) number: u32,
     pub(crate) remaining_ms: u32,
 }
@@ -220,8 +224,8 @@ impl From<FrameTooLarge> for Error {
 
 /// Takes the next frame out of `input`, or `None` if it has not arrived whole.
 ///
-/// The length is checked first: a frame over the limit, or of an unknown kind, is an error, and
-/// the connection cannot go on.
+/// The length is checked first: after a frame over the limit the connection cannot go on. A frame
+/// whose kind or codec is not known has an end all the same: it comes out as [`Kind::Unknown`].
 pub(crate) fn take(input: &mut BytesMut, limit: usize) -> Result<Option<Frame>, Error> {
     let Some(length) = input.first_chunk::<LENGTH_BYTES>() else {
         return Ok(None);
@@ -241,7 +245,7 @@ pub(crate) fn take(input: &mut BytesMut, limit: usize) -> Result<Option<Frame>, 
         return Ok(None);
     }
     let mut frame = input.split_to(total).freeze();
-    let (header, metadata_len) = read_header(&frame)?;
+    let (header, metadata_len) = read_header(&frame);
     frame.advance(HEADER_BYTES);
     if metadata_len > frame.len() {
         return Err(Error::protocol("metadata is longer than its frame"));
@@ -258,23 +262,31 @@ pub(crate) fn take(input: &mut BytesMut, limit: usize) -> Result<Option<Frame>, 
     }))
 }
 
-fn read_header(bytes: &[u8]) -> Result<(Header, usize), Error> {
+fn read_header(bytes: &[u8]) -> (Header, usize) {
     let mut rest = &bytes[LENGTH_BYTES..HEADER_BYTES];
     let kind = rest.get_u8();
     let codec = rest.get_u8();
     let metadata_len = usize::from(rest.get_u16_le());
-    let kind = Kind::from_wire(kind)
-        .ok_or_else(|| Error::protocol(format!("a frame of unknown kind {kind}")))?;
-    let codec = Codec::from_wire(codec)
-        .ok_or_else(|| Error::protocol(format!("a payload in unknown codec {codec}")))?;
-    let header = Header {
-        kind,
-        codec,
+    let mut header = Header {
+        kind: Kind::from_wire(kind),
+        codec: Codec::from_wire(codec).unwrap_or_default(),
         call: rest.get_u64_le(),
         number: rest.get_u32_le(),
         remaining_ms: rest.get_u32_le(),
     };
-    Ok((header, metadata_len))
+    if header.kind == Kind::Unknown || Codec::from_wire(codec).is_none() {
+        header.kind = Kind::Unknown;
+        header.number = u32::from_le_bytes([kind, codec, 0, 0]);
+    }
+    (header, metadata_len)
+}
+
+/// What is said of a [`Kind::Unknown`].
+pub(crate) fn not_understood(header: &Header) -> Error {
+    let [kind, codec, ..] = header.number.to_le_bytes();
+    let message = format!("no frame of kind {kind} in codec {codec} is known here");
+    Error::new(crate::Code::Protocol, "unknown-frame", message)
+        .with_hint("the peer may be of a newer version")
 }
 
 /// How many more bytes make the next frame whole; a hint for the reader's buffer.
@@ -365,9 +377,10 @@ mod tests {
             bytes[at] = byte;
             take(&mut bytes, 1 << 20)
         };
-        assert!(broken(4, 0).is_err(), "kind 0");
-        assert!(broken(4, 200).is_err(), "kind 200");
-        assert!(broken(5, 9).is_err(), "codec 9");
+        for (at, byte) in [(4, 0), (4, 200), (5, 9)] {
+            let frame = broken(at, byte).expect("its end is known").expect("whole");
+            assert_eq!(frame.header.kind, Kind::Unknown, "byte {at} is {byte}");
+        }
         assert!(broken(6, 1).is_err(), "metadata longer than the frame");
         assert!(broken(0, 3).is_err(), "shorter than a header");
         assert!(broken(3, 255).is_err(), "longer than the limit");

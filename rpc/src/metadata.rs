@@ -2,9 +2,10 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::Error;
+use crate::{Code, Error};
 
-/// Named values beside a payload. Names are at most 255 bytes; all together at most 32 KiB.
+/// Named values beside a payload: at most 128, names of at most 255 bytes, all together at most
+/// 32 KiB.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
     entries: Vec<(Bytes, Bytes)>,
@@ -12,6 +13,9 @@ pub struct Metadata {
 
 /// The most bytes that the metadata of one call may take on the wire.
 const METADATA_BYTES_MAX: usize = 32 << 10;
+/// The most values that a call may have beside its payload: each costs far more in memory than on
+/// the wire.
+const METADATA_VALUES_MAX: usize = 128;
 
 impl Metadata {
     /// No values.
@@ -66,13 +70,9 @@ impl Metadata {
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         let name_too_long = self.entries.iter().any(|(n, _)| n.len() > u8::MAX as usize);
-        if name_too_long || self.wire_len() > METADATA_BYTES_MAX {
-            let message = "metadata may have 32 KiB, and each name 255 bytes";
-            return Err(Error::new(
-                crate::Code::TooLarge,
-                "metadata-too-large",
-                message,
-            ));
+        let too_many = self.entries.len() > METADATA_VALUES_MAX;
+        if name_too_long || too_many || self.wire_len() > METADATA_BYTES_MAX {
+            return Err(too_large());
         }
         Ok(())
     }
@@ -86,10 +86,22 @@ impl Metadata {
         }
     }
 
-    pub(crate) fn read(mut bytes: Bytes) -> Result<Self, Error> {
+    /// Reads what arrived. The values are copied: they last as long as their call, and the buffer
+    /// that they came in is far larger.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, Error> {
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        if bytes.len() > METADATA_BYTES_MAX {
+            return Err(too_large());
+        }
+        let mut bytes = Bytes::copy_from_slice(bytes);
         let mut entries = Vec::new();
         while !bytes.is_empty() {
-            let cut_off = || Error::protocol("metadata is cut off");
+            let cut_off = || Error::new(Code::BadPayload, "bad-metadata", "metadata is cut off");
+            if entries.len() == METADATA_VALUES_MAX {
+                return Err(too_large());
+            }
             let name_len = bytes.try_get_u8().map_err(|_| cut_off())? as usize;
             let value_len = bytes.try_get_u16_le().map_err(|_| cut_off())? as usize;
             if bytes.len() < name_len + value_len {
@@ -99,4 +111,9 @@ impl Metadata {
         }
         Ok(Self { entries })
     }
+}
+
+fn too_large() -> Error {
+    let message = "metadata may have 128 values in 32 KiB, and each name 255 bytes";
+    Error::new(Code::TooLarge, "metadata-too-large", message)
 }

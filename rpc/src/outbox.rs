@@ -1,5 +1,7 @@
 //! What a connection has still to write, and who waits for it. Pure: no I/O.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::IntoValues;
 use std::task::{Context, Waker};
 
 use bytes::BytesMut;
@@ -19,7 +21,9 @@ pub(crate) struct Outbox {
     /// Items of streams, and their ends.
     pub(crate) bulk: BytesMut,
     parked: Option<Waker>,
-    waiting_for_room: Vec<Waker>,
+    /// By ticket, so that who waits in vain costs one entry, and first come is first woken.
+    waiting_for_room: BTreeMap<u64, Waker>,
+    tickets: u64,
 }
 
 impl Outbox {
@@ -45,24 +49,30 @@ impl Outbox {
         self.parked.take()
     }
 
-    /// Wakes this waiter when there is room again.
-    pub(crate) fn wait_for_room(&mut self, cx: &Context<'_>) {
-        if !self
-            .waiting_for_room
-            .iter()
-            .any(|w| w.will_wake(cx.waker()))
-        {
-            self.waiting_for_room.push(cx.waker().clone());
-        }
+    /// A number to wait under, for whoever has none.
+    pub(crate) fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
+    /// Wakes the holder of `ticket` when there is room again.
+    pub(crate) fn wait_for_room(&mut self, ticket: u64, cx: &Context<'_>) {
+        self.waiting_for_room.insert(ticket, cx.waker().clone());
+    }
+
+    /// The holder of `ticket` waits no more. A waker that stayed would keep its task's memory.
+    pub(crate) fn forget(&mut self, ticket: u64) {
+        self.waiting_for_room.remove(&ticket);
     }
 
     /// Moves what is to be written next into `writing`, which is empty. Returns who waited for
     /// the room that this makes.
     #[must_use]
-    pub(crate) fn take(&mut self, writing: &mut BytesMut) -> Vec<Waker> {
+    pub(crate) fn take(&mut self, writing: &mut BytesMut) -> IntoValues<u64, Waker> {
         debug_assert!(writing.is_empty(), "what was taken before is written first");
         std::mem::swap(writing, &mut self.urgent);
-        if writing.len() < BULK_PIECE_BYTES && !self.bulk.is_empty() {
+        // One piece each time, however much is urgent: else busy callers would starve all streams.
+        if !self.bulk.is_empty() {
             let piece = self
                 .bulk
                 .split_to(whole_frames(&self.bulk, BULK_PIECE_BYTES));
@@ -72,7 +82,7 @@ impl Outbox {
                 writing.extend_from_slice(&piece);
             }
         }
-        std::mem::take(&mut self.waiting_for_room)
+        std::mem::take(&mut self.waiting_for_room).into_values()
     }
 
     /// Gives memory back while nothing is to be written.
@@ -86,7 +96,8 @@ impl Outbox {
     /// Everybody who waits for anything.
     #[must_use]
     pub(crate) fn everybody(&mut self) -> Vec<Waker> {
-        let mut all = std::mem::take(&mut self.waiting_for_room);
+        let waiting = std::mem::take(&mut self.waiting_for_room);
+        let mut all: Vec<Waker> = waiting.into_values().collect();
         all.extend(self.parked.take());
         all
     }
@@ -130,5 +141,33 @@ mod tests {
         }
         assert_eq!(first, Some(Kind::Response as u8));
         assert_eq!(seen, queued);
+    }
+
+    #[test]
+    fn items_go_out_however_many_replies_there_are() {
+        let mut outbox = Outbox::default();
+        for call in 0..10_000 {
+            append_bare(&mut outbox.bulk, &Header::new(Kind::Item, call));
+        }
+        let mut writing = BytesMut::new();
+        for _ in 0..10 {
+            outbox.urgent.resize(2 * BULK_PIECE_BYTES, 0);
+            writing.clear();
+            let _ = outbox.take(&mut writing);
+        }
+        assert_eq!(outbox.bulk.len(), 0, "items wait for ever behind replies");
+    }
+
+    #[test]
+    fn who_gave_up_waiting_for_room_leaves_nothing_behind() {
+        let mut outbox = Outbox::default();
+        let cx = Context::from_waker(Waker::noop());
+        let ticket = outbox.ticket();
+        for _ in 0..100 {
+            outbox.wait_for_room(ticket, &cx);
+        }
+        assert_eq!(outbox.waiting_for_room.len(), 1);
+        outbox.forget(ticket);
+        assert_eq!(outbox.everybody().len(), 0);
     }
 }

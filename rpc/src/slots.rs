@@ -9,7 +9,14 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::frame::HEADER_BYTES;
 use crate::{Codec, Error};
+
+/// Items that may wait in the buffer they were read into; further small ones are copied out of
+/// it, or a slow reader's few bytes would each keep a whole read buffer.
+const UNCOPIED_MAX: usize = 4;
+/// Larger items are never copied.
+const COPIED_BYTES_MAX: usize = 4 << 10;
 
 /// An answer as it arrived.
 #[derive(Clone, Debug)]
@@ -19,11 +26,19 @@ pub(crate) struct Answer {
     pub(crate) payload: Bytes,
 }
 
+impl Answer {
+    /// What an item takes of its stream's credit. Its header counts, or items without a payload
+    /// would cost nothing, and their reader any amount of memory.
+    pub(crate) fn cost(&self) -> usize {
+        HEADER_BYTES + self.payload.len()
+    }
+}
+
 /// A stream as far as it has arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Arrived {
     pub(crate) items: VecDeque<Answer>,
-    /// Bytes of `items`.
+    /// What `items` took of the stream's credit.
     pub(crate) queued: usize,
     pub(crate) end: Option<Result<(), Error>>,
     /// Bytes taken by the reader and not yet given back as credit.
@@ -105,7 +120,8 @@ impl Slots {
     pub(crate) fn remove(&mut self, call: u64) -> Option<State> {
         let entry = self.entry(call)?;
         let state = std::mem::replace(&mut entry.state, State::Free);
-        entry.generation = entry.generation.wrapping_add(1);
+        // Never 0: call 0 is the connection itself.
+        entry.generation = entry.generation.wrapping_add(1).max(1);
         entry.waker = None;
         entry.deadline = None;
         self.free.push(call as u32);
@@ -118,22 +134,37 @@ impl Slots {
         match &mut entry.state {
             State::Unary(place @ None) => *place = Some(result),
             State::Stream(arrived) if arrived.end.is_none() => {
-                arrived.end = Some(result.map(|_| ()));
+                arrived.end = Some(result.and_then(|_| Err(wrong_shape("one answer"))));
             }
             _ => return None,
         }
         entry.waker.take()
     }
 
+    /// A stream ended well. Returns who waits for it.
+    pub(crate) fn end(&mut self, call: u64) -> Option<Waker> {
+        let entry = self.entry(call)?;
+        match &mut entry.state {
+            State::Unary(place @ None) => *place = Some(Err(wrong_shape("a stream"))),
+            State::Stream(arrived) if arrived.end.is_none() => arrived.end = Some(Ok(())),
+            _ => return None,
+        }
+        entry.waker.take()
+    }
+
     /// Adds an item to a stream. Returns who waits for it, and the bytes that wait with it.
-    pub(crate) fn push(&mut self, call: u64, item: Answer) -> (Option<Waker>, usize) {
+    pub(crate) fn push(&mut self, call: u64, mut item: Answer) -> (Option<Waker>, usize) {
         let Some(entry) = self.entry(call) else {
             return (None, 0);
         };
         let State::Stream(arrived) = &mut entry.state else {
             return (None, 0);
         };
-        arrived.queued += item.payload.len();
+        if arrived.items.len() >= UNCOPIED_MAX && item.payload.len() <= COPIED_BYTES_MAX {
+            item.payload = Bytes::copy_from_slice(&item.payload);
+            item.metadata = Bytes::new();
+        }
+        arrived.queued += item.cost();
         arrived.items.push_back(item);
         (entry.waker.take(), arrived.queued)
     }
@@ -187,6 +218,12 @@ impl Slots {
     }
 }
 
+fn wrong_shape(has: &str) -> Error {
+    let message = format!("the procedure answers with {has}, which is not what was asked for");
+    Error::new(crate::Code::BadPayload, "wrong-shape", message)
+        .with_hint("client and server may be of different versions")
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -213,6 +250,35 @@ mod tests {
         assert!(matches!(slots.get(second), Some((State::Unary(None), _))));
         assert!(slots.remove(first).is_none());
         assert_eq!(slots.live(), 1);
+    }
+
+    #[test]
+    fn no_call_has_number_0_however_often_a_slot_is_used() {
+        let mut slots = Slots::default();
+        let call = slots.insert(State::Unary(None), None, None);
+        slots.entries[0].generation = u32::MAX;
+        assert!(slots.remove(u64::from(u32::MAX) << 32).is_some());
+        let next = slots.insert(State::Unary(None), None, None);
+        assert_eq!(call as u32, next as u32);
+        assert_ne!(next, 0, "an error of call 0 would end the connection");
+    }
+
+    #[test]
+    fn an_answer_of_the_wrong_shape_is_an_error_and_never_an_empty_stream() {
+        let mut slots = Slots::default();
+        let stream = slots.insert(State::Stream(Arrived::default()), None, None);
+        slots.complete(stream, Ok(answer()));
+        let Some((State::Stream(arrived), _)) = slots.get(stream) else {
+            panic!("it is still a stream");
+        };
+        let end = arrived.end.take().expect("an end");
+        assert_eq!(&*end.expect_err("not a stream").reason, "wrong-shape");
+        let unary = slots.insert(State::Unary(None), None, None);
+        slots.end(unary);
+        assert!(matches!(
+            slots.remove(unary),
+            Some(State::Unary(Some(Err(_))))
+        ));
     }
 
     #[test]

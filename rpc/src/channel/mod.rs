@@ -8,13 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout_at};
 
 use self::balance::Balance;
 use self::budget::RetryBudget;
 use self::peer::Peer;
-use crate::client::{Handle, Request, Streaming, Unary};
+use crate::client::{Connection, Handle, Request, Streaming, Unary};
 use crate::clock;
 use crate::{
     Access, Code, Codec, Deserializable, Error, Limits, Metadata, ProcedureId, Retry, Serializable,
@@ -70,6 +71,7 @@ struct Inner {
 }
 
 enum Target {
+    Over(Arc<Handle>),
     One(Arc<Peer>),
     Many(Box<Balance>),
 }
@@ -106,6 +108,23 @@ impl Channel {
             Target::Many(Box::new(Balance::new(name, endpoints, limits.clone()))),
             limits,
         )
+    }
+
+    /// Calls the server at the other end of a stream that was connected already: TLS, a Unix
+    /// socket, a pipe in a test. `peer` is for messages.
+    ///
+    /// The stream is the channel's for good. When it ends, so does the channel: every call fails
+    /// from then on, and whoever made the stream makes the next one.
+    ///
+    /// # Errors
+    /// `Unavailable` if the stream ends, or says nothing for `limits.handshake_timeout`;
+    /// `Protocol` if the other side speaks another protocol.
+    pub async fn over<S>(stream: S, peer: SocketAddr, limits: Limits) -> Result<Self, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let handle = Connection::over(stream, peer, &limits).await?;
+        Ok(Self::new(Target::Over(Arc::new(handle)), limits))
     }
 
     fn new(target: Target, limits: Limits) -> Self {
@@ -182,7 +201,14 @@ impl Channel {
                     deadline: request.deadline.filter(|_| asked),
                     now: request.now,
                 };
-                Streaming::open(&connection, &lasting).await
+                let opening = Streaming::open(&connection, &lasting);
+                match request.deadline {
+                    // Waiting for room takes of the caller's time, as connecting does.
+                    Some(at) => timeout_at(at.into(), opening)
+                        .await
+                        .unwrap_or_else(|_| Err(Error::deadline())),
+                    None => opening.await,
+                }
             };
             let error = match opened.await {
                 Ok(stream) => return Ok(stream),
@@ -237,11 +263,7 @@ impl Channel {
             Error::new(Code::BadPayload, "bad-payload", message)
                 .with_hint("client and server may be of different versions")
         })?;
-        let metadata = if answer.metadata.is_empty() {
-            Metadata::new()
-        } else {
-            Metadata::read(answer.metadata)?
-        };
+        let metadata = Metadata::read(&answer.metadata)?;
         Ok(Reply { value, metadata })
     }
 
@@ -251,6 +273,8 @@ impl Channel {
         request: &Request<'_, A>,
     ) -> Result<(Arc<Handle>, Option<peer::Load>), Error> {
         let balance = match &self.0.target {
+            Target::Over(handle) if handle.is_open() => return Ok((Arc::clone(handle), None)),
+            Target::Over(handle) => return Err(handle.ended()),
             Target::One(peer) => return Ok((connect(peer, request.deadline).await?, None)),
             Target::Many(balance) => balance,
         };
@@ -300,7 +324,7 @@ impl Channel {
 }
 
 /// An open connection to `peer`; the deadline covers making one.
-async fn connect(peer: &Peer, deadline: Option<Instant>) -> Result<Arc<Handle>, Error> {
+async fn connect(peer: &Arc<Peer>, deadline: Option<Instant>) -> Result<Arc<Handle>, Error> {
     if let Some(connection) = peer.open_connection() {
         return Ok(connection);
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
+use tokio::sync::OwnedMutexGuard;
 
 use super::jittered;
 use crate::client::{Connection, Handle};
@@ -21,7 +22,7 @@ pub(super) struct Peer {
     limits: Limits,
     current: ArcSwapOption<Handle>,
     /// Held while connecting, so that a thousand callers make one connection.
-    connecting: tokio::sync::Mutex<Backoff>,
+    connecting: Arc<tokio::sync::Mutex<Backoff>>,
     in_flight: AtomicU32,
     /// Moving average of the latency, in microseconds.
     latency_us: AtomicU64,
@@ -42,7 +43,7 @@ impl Peer {
             address,
             limits,
             current: ArcSwapOption::empty(),
-            connecting: tokio::sync::Mutex::default(),
+            connecting: Arc::default(),
             in_flight: AtomicU32::new(0),
             latency_us: AtomicU64::new(0),
             failing: AtomicU32::new(0),
@@ -68,14 +69,23 @@ impl Peer {
 
     /// Connects, or waits for whoever is connecting already. After a failure the next attempt
     /// waits a little, and those who ask meanwhile get that failure at once.
-    pub(super) async fn connect(&self) -> Result<Arc<Handle>, Error> {
-        let mut backoff = self.connecting.lock().await;
+    pub(super) async fn connect(self: &Arc<Self>) -> Result<Arc<Handle>, Error> {
+        let backoff = Arc::clone(&self.connecting).lock_owned().await;
         if let Some(connection) = self.open_connection() {
             return Ok(connection);
         }
         if let Some(error) = backoff.error.as_ref().filter(|_| self.is_down()) {
             return Err(error.clone());
         }
+        // As a task: a caller who gives up does not end what the next one would begin again.
+        let attempt = tokio::spawn(Arc::clone(self).attempt(backoff)).await;
+        attempt.unwrap_or_else(|e| Err(Error::unsent("cannot-connect", e.to_string())))
+    }
+
+    async fn attempt(
+        self: Arc<Self>,
+        mut backoff: OwnedMutexGuard<Backoff>,
+    ) -> Result<Arc<Handle>, Error> {
         match Connection::open(self.address, &self.limits).await {
             Ok(handle) => {
                 let handle = Arc::new(handle);
@@ -85,11 +95,10 @@ impl Peer {
                 Ok(handle)
             }
             Err(error) => {
-                let pause = BACKOFF_FIRST * 2_u32.pow(backoff.failures.min(10));
+                let pause = pause_after(backoff.failures);
                 backoff.failures += 1;
                 backoff.error = Some(error.clone());
-                let until = Instant::now() + jittered(pause.min(BACKOFF_MAX));
-                *self.down_until.lock() = Some(until);
+                *self.down_until.lock() = Some(Instant::now() + pause);
                 self.failing.store(backoff.failures, Relaxed);
                 Err(error)
             }
@@ -104,6 +113,12 @@ impl Peer {
         let failing = f64::from(self.failing.load(Relaxed).min(20)).exp2();
         waiting * latency * failing / f64::from(weight.max(1))
     }
+}
+
+/// Doubles with each failure, up to a cap, and is never the same for two clients.
+fn pause_after(failures: u32) -> Duration {
+    let pause = BACKOFF_FIRST * 2_u32.pow(failures.min(10));
+    jittered(pause.min(BACKOFF_MAX))
 }
 
 /// Counts one call for its peer, from start to end.
@@ -144,5 +159,40 @@ impl Load {
 impl Drop for Load {
     fn drop(&mut self) {
         self.peer.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_herd_of_clients_comes_back_spread_over_the_window_and_none_waits_more_than_5_s() {
+        for failures in [0, 3, 10, 1_000_000, u32::MAX] {
+            let cap = BACKOFF_MAX.min(BACKOFF_FIRST * 2_u32.pow(failures.min(10)));
+            let pauses: Vec<_> = (0..200).map(|_| pause_after(failures)).collect();
+            let (first, last) = (
+                pauses.iter().min().expect("200 pauses"),
+                pauses.iter().max().expect("200 pauses"),
+            );
+            assert!(*last <= cap, "{last:?} after {failures} failures");
+            // The window is the later half of the pause.
+            assert!(*first >= cap / 2, "{first:?} after {failures} failures");
+            assert!(
+                *last - *first >= (cap / 2).mul_f64(0.8),
+                "{first:?} to {last:?}"
+            );
+            let in_tenth = |tenth: u32| {
+                let from = cap / 2 + cap / 20 * tenth;
+                pauses
+                    .iter()
+                    .filter(|p| (from..from + cap / 20).contains(p))
+                    .count()
+            };
+            assert!(
+                (0..10).all(|tenth| in_tenth(tenth) < 60),
+                "a tenth holds a third"
+            );
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::Waker;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -15,7 +15,7 @@ use super::driver::Driver;
 use crate::frame::{Header, Kind, PREFACE_BYTES, Preface, append_bare};
 use crate::outbox::Outbox;
 use crate::slots::Slots;
-use crate::{Error, Limits};
+use crate::{Error, Limits, Retry};
 
 /// Callers' side of a connection; the last one to go closes it.
 pub(crate) struct Handle(Arc<Connection>);
@@ -116,6 +116,14 @@ impl Connection {
         self.open.load(Relaxed)
     }
 
+    /// Why no new call may be made here.
+    pub(crate) fn ended(&self) -> Error {
+        let why = self.lock().closed.clone();
+        why.unwrap_or_else(|| Error::unsent("going-away", "the server is about to stop"))
+            .with_retry(Retry::Never)
+            .with_hint("nothing was sent; connect again")
+    }
+
     /// The server drains: calls in flight go on, new ones go elsewhere.
     pub(crate) fn going_away(&self, shared: &mut Shared) {
         shared.going_away = true;
@@ -146,6 +154,41 @@ impl Connection {
             wakers
         };
         wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// A caller's place among those who wait until a connection has room; leaves it when dropped.
+pub(crate) struct Waiting<'a> {
+    connection: &'a Connection,
+    ticket: Option<u64>,
+}
+
+impl<'a> Waiting<'a> {
+    pub(crate) fn new(connection: &'a Connection) -> Self {
+        Self {
+            connection,
+            ticket: None,
+        }
+    }
+
+    /// Whether the caller has to wait; if so, it is woken when there is room.
+    pub(crate) fn must(&mut self, shared: &mut Shared, cx: &Context<'_>) -> bool {
+        let outbox = &mut shared.outbox;
+        let full = outbox.queued_bytes() >= self.connection.limits.queued_bytes_max;
+        if full && shared.closed.is_none() {
+            let ticket = *self.ticket.get_or_insert_with(|| outbox.ticket());
+            outbox.wait_for_room(ticket, cx);
+            return true;
+        }
+        false
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.connection.lock().outbox.forget(ticket);
+        }
     }
 }
 

@@ -34,9 +34,13 @@ pub(crate) struct Driver<S> {
     /// Set while the callers that were just woken get their turn, before anything is written.
     yielded: bool,
     wakers: Vec<Waker>,
-    /// As of the last write: the next deadline, and the calls in flight.
+    /// As of the last write or rest: the next deadline, and the calls in flight.
     earliest: Option<Instant>,
     live: usize,
+    /// Set when the timer queued a frame.
+    said: bool,
+    /// Bytes written as of the last look at a silent peer.
+    written_then: u64,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
@@ -55,6 +59,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             wakers: Vec::new(),
             earliest: None,
             live: 0,
+            said: false,
+            written_then: 0,
         }
     }
 
@@ -81,11 +87,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Poll::Ready(Err(e)) => return Poll::Ready(self.gone(&e)),
                 written => written.is_ready(),
             };
-            if let Poll::Ready(end) = self.poll_timer(cx) {
-                return Poll::Ready(end);
-            }
             if read.is_none() {
                 return self.park(cx, written);
+            }
+            if let Poll::Ready(end) = self.poll_timer(cx) {
+                return Poll::Ready(end);
             }
         }
     }
@@ -96,14 +102,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if (state.abandoned || state.going_away) && state.slots.live() == 0 {
             return Poll::Ready(Error::unsent("closed", "the connection was given up"));
         }
-        if written && !state.outbox.is_empty() {
-            // A call that came after the last look found nobody asleep to wake, or the timer has
-            // something to say.
-            drop(state);
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        // Calls that came while the socket takes nothing have deadlines too.
+        (self.earliest, self.live) = (state.slots.earliest(), state.slots.live());
+        // A call that came after the last look found nobody asleep to wake.
+        let more = written && !state.outbox.is_empty();
+        if !more {
+            state.outbox.park(cx);
         }
-        state.outbox.park(cx);
+        drop(state);
+        self.said = false;
+        if let Poll::Ready(end) = self.poll_timer(cx) {
+            return Poll::Ready(end);
+        }
+        if more || (written && self.said) {
+            cx.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 
@@ -167,12 +180,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             self.looked = now;
-            let earliest = self.expire(now);
+            self.earliest = self.expire(now);
             if let Some(dead) = self.keep_alive(now, live) {
                 return Poll::Ready(dead);
             }
             let keepalive = now + keepalive_of(&self.connection.limits, live);
-            self.arm(earliest.map_or(keepalive, |at| keepalive.min(at + TIMER_GRAIN)));
+            let next = self.earliest.map(|at| at + TIMER_GRAIN);
+            self.arm(next.map_or(keepalive, |at| keepalive.min(at)));
         }
         Poll::Pending
     }
@@ -192,6 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         });
         let earliest = slots.earliest();
         drop(state);
+        self.said |= !wakers.is_empty();
         wakers.into_iter().for_each(Waker::wake);
         earliest
     }
@@ -201,10 +216,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if quiet < keepalive_of(&self.connection.limits, live) {
             return None;
         }
+        // A ping waits behind what is being written: a peer that takes that, however slowly, lives.
+        let written = self.pump.bytes_written();
+        if std::mem::replace(&mut self.written_then, written) != written && self.pump.is_writing() {
+            return None;
+        }
         if self.pings_missed >= PINGS_MISSED_MAX {
             return Some(self.gone(&"it stopped answering"));
         }
         self.pings_missed += 1;
+        self.said = true;
         let mut state = self.connection.lock();
         if live == 0 {
             state.outbox.release();
@@ -221,6 +242,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         )
         .with_hint("the call may have taken effect; look before repeating it")
         .with_retry(Retry::IfIdempotent)
+    }
+}
+
+impl<S> Drop for Driver<S> {
+    /// Whatever ends the task, also a runtime that ends before the channel: no call waits for it.
+    fn drop(&mut self) {
+        let message = format!(
+            "the task of the connection to {} ended",
+            self.connection.peer
+        );
+        self.connection
+            .close(Error::unavailable("connection-lost", message));
     }
 }
 
@@ -242,7 +275,8 @@ fn complete(
         payload,
     };
     Ok(match header.kind {
-        Kind::Response | Kind::End => state.slots.complete(header.call, Ok(answer)),
+        Kind::Response => state.slots.complete(header.call, Ok(answer)),
+        Kind::End => state.slots.end(header.call),
         Kind::Failure => {
             let error = read_error(header.codec, &answer.payload);
             if header.call == 0 {
@@ -257,6 +291,8 @@ fn complete(
             }
             waker
         }
+        // A server that asks and does not read the answers gets no more of them.
+        Kind::Ping if state.outbox.queued_bytes() >= connection.limits.queued_bytes_max => None,
         Kind::Ping => {
             append_bare(
                 &mut state.outbox.urgent,
@@ -265,6 +301,10 @@ fn complete(
             None
         }
         Kind::Pong => None,
+        Kind::Unknown => {
+            let error = frame::not_understood(&header);
+            state.slots.complete(header.call, Err(error))
+        }
         Kind::GoAway => {
             connection.going_away(state);
             None

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::connection::{Handle, wake};
+use super::connection::{Handle, Waiting, wake};
 use super::unary::Request;
 use crate::frame::{Header, append_bare};
 use crate::slots::{Answer, Arrived, State};
@@ -34,11 +34,10 @@ impl<T: Deserializable> Streaming<T> {
         connection: &Arc<Handle>,
         request: &Request<'_, A>,
     ) -> Result<Self, Error> {
+        let mut waiting = Waiting::new(connection);
         let call = poll_fn(|cx| {
             let mut shared = connection.lock();
-            let full = shared.outbox.queued_bytes() >= connection.limits.queued_bytes_max;
-            if full && shared.closed.is_none() {
-                shared.outbox.wait_for_room(cx);
+            if waiting.must(&mut shared, cx) {
                 return Poll::Pending;
             }
             let state = State::Stream(Arrived::default());
@@ -79,8 +78,8 @@ impl<T: Deserializable> Streaming<T> {
             return Poll::Ready(None);
         };
         if let Some(item) = arrived.items.pop_front() {
-            arrived.queued -= item.payload.len();
-            arrived.taken = arrived.taken.saturating_add(item.payload.len() as u32);
+            arrived.queued -= item.cost();
+            arrived.taken = arrived.taken.saturating_add(item.cost() as u32);
             let due = arrived.taken >= self.connection.limits.stream_window_bytes / 4;
             let grant = if due {
                 std::mem::take(&mut arrived.taken)

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::time::{Sleep, sleep_until};
 
-use super::connection::{Connection, Handle, Shared, wake};
+use super::connection::{Connection, Handle, Shared, Waiting, wake};
 use crate::frame::{self, Header};
 use crate::slots::{Answer, State};
 use crate::{Code, Codec, Error, Metadata, ProcedureId, Retry, Serializable};
@@ -87,8 +87,9 @@ pub(crate) struct Unary<'a, A> {
     connection: &'a Handle,
     request: &'a Request<'a, A>,
     call: Option<u64>,
+    waiting: Waiting<'a>,
     /// Made only when the connection is too full to take the request: the deadline ticks there too.
-    waiting: Option<Pin<Box<Sleep>>>,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<'a, A> Unary<'a, A> {
@@ -97,7 +98,8 @@ impl<'a, A> Unary<'a, A> {
             connection,
             request,
             call: None,
-            waiting: None,
+            waiting: Waiting::new(connection),
+            timer: None,
         }
     }
 }
@@ -106,7 +108,8 @@ impl<A: Serializable> Future for Unary<'_, A> {
     type Output = Result<Answer, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut shared = self.connection.lock();
+        let connection = self.connection;
+        let mut shared = connection.lock();
         if let Some(call) = self.call {
             let Some((state, waker)) = shared.slots.get(call) else {
                 drop(shared);
@@ -128,15 +131,13 @@ impl<A: Serializable> Future for Unary<'_, A> {
             }
             return Poll::Pending;
         }
-        let full = shared.outbox.queued_bytes() >= self.connection.limits.queued_bytes_max;
-        if full && shared.closed.is_none() {
-            shared.outbox.wait_for_room(cx);
+        if self.waiting.must(&mut shared, cx) {
             drop(shared);
             return self.poll_waiting(cx);
         }
         let started = self
             .request
-            .start(self.connection, &mut shared, State::Unary(None), cx);
+            .start(connection, &mut shared, State::Unary(None), cx);
         let parked = shared.outbox.unpark();
         drop(shared);
         wake(parked);
@@ -156,7 +157,7 @@ impl<A> Unary<'_, A> {
             return Poll::Pending;
         };
         let timer = self
-            .waiting
+            .timer
             .get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
         timer
             .as_mut()

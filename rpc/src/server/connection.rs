@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Waker;
 
+use bytes::BytesMut;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::router::Router;
 use crate::client::wake;
 use crate::frame::{self, Header, Kind, append_bare};
 use crate::outbox::Outbox;
-use crate::{Codec, Error, Metadata, Serializable};
+use crate::{Code, Codec, Error, Metadata, Serializable};
 
 /// How much a stream may still send, and who waits to send more.
 #[derive(Default)]
@@ -21,19 +22,28 @@ pub(crate) struct Credit {
     pub(crate) waker: Option<Waker>,
 }
 
+/// A spawned call that ended. Its number alone could be that of a later call of a careless client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) call: u64,
+    pub(crate) serial: u64,
+}
+
 /// State under the connection's one lock.
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) outbox: Outbox,
     pub(crate) streams: HashMap<u64, Credit>,
     /// Spawned calls that ended, for the connection's task to forget.
-    pub(crate) finished: Vec<u64>,
+    pub(crate) finished: Vec<Ended>,
     pub(crate) closed: bool,
 }
 
 /// One connection from one client.
 pub(crate) struct ServerConnection {
     shared: Mutex<Shared>,
+    /// More replies wait than may; no further call is started before they are written.
+    crowded: AtomicBool,
     pub(crate) router: Arc<Router>,
     pub(crate) peer: SocketAddr,
     /// The largest frame that the client takes.
@@ -51,6 +61,7 @@ impl ServerConnection {
         router.connection_count.fetch_add(1, Relaxed);
         let connection = Arc::new(Self {
             shared: Mutex::new(Shared::default()),
+            crowded: AtomicBool::new(false),
             peer,
             frame_bytes_max,
             window_bytes: theirs.stream_window_bytes,
@@ -64,6 +75,9 @@ impl ServerConnection {
         drop(all);
         if connection.router.is_draining() {
             connection.go_away();
+        }
+        if connection.router.is_stopped() {
+            connection.close();
         }
         connection
     }
@@ -80,9 +94,26 @@ impl ServerConnection {
                 return;
             }
             add(&mut shared);
+            if shared.outbox.urgent.len() >= self.router.limits.queued_bytes_max {
+                self.crowded.store(true, Relaxed);
+            }
             shared.outbox.unpark()
         };
         wake(waker);
+    }
+
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.crowded.load(Relaxed)
+    }
+
+    /// Moves what is to be written next into `writing`, and wakes who waited for that.
+    pub(crate) fn take_frames(&self, writing: &mut BytesMut) {
+        let room = {
+            let mut shared = self.lock();
+            self.crowded.store(false, Relaxed);
+            shared.outbox.take(writing)
+        };
+        room.for_each(Waker::wake);
     }
 
     pub(crate) fn go_away(&self) {
@@ -103,17 +134,24 @@ impl ServerConnection {
         metadata: &Metadata,
         value: &T,
     ) -> bool {
-        let mut written = true;
+        let (mut written, limit) = (true, self.frame_bytes_max);
         self.send(|shared| {
             let header = Header::new(Kind::Response, call).with_codec(codec);
             let out = &mut shared.outbox.urgent;
-            let encode = |out: &mut bytes::BytesMut| {
+            if out.len() >= self.router.limits.calls_bytes_max {
+                written = false;
+                return frame::append_failure(out, limit, codec, call, &unread());
+            }
+            let encode = |out: &mut BytesMut| {
                 value
                     .encode(codec, out)
                     .map_err(|e| Error::internal("codec", e.to_string()))
             };
-            if let Err(e) = frame::append(out, self.frame_bytes_max, &header, metadata, encode) {
-                frame::append_failure(out, self.frame_bytes_max, codec, call, &e);
+            let appended = metadata
+                .check()
+                .and_then(|()| frame::append(out, limit, &header, metadata, encode));
+            if let Err(e) = appended {
+                frame::append_failure(out, limit, codec, call, &e);
                 written = false;
             }
         });
@@ -132,6 +170,12 @@ impl ServerConnection {
         };
         wakers.into_iter().for_each(Waker::wake);
     }
+}
+
+fn unread() -> Error {
+    let message = "too many bytes of replies wait for this connection's client to read them";
+    Error::new(Code::ResourceExhausted, "replies-unread", message)
+        .with_hint("read faster, or have fewer calls with large results in flight")
 }
 
 impl Drop for ServerConnection {

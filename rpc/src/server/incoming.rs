@@ -104,7 +104,9 @@ impl Incoming {
             }
             let header = Header::new(Kind::End, *call).with_codec(*codec);
             let reply = self.context.reply.lock();
-            let fits = frame::append::<Error>(out, limit, &header, &reply, |_| Ok(()));
+            let fits = reply
+                .check()
+                .and_then(|()| frame::append::<Error>(out, limit, &header, &reply, |_| Ok(())));
             if fits.is_err() {
                 // The end must arrive, even if what was to be said beside it does not fit.
                 let _ = frame::append::<Error>(out, limit, &header, &Metadata::new(), |_| Ok(()));

@@ -1,5 +1,6 @@
 //! Accepting connections, for as long as the server runs.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -163,6 +164,12 @@ impl Running {
         self.router.connection_count.load(Relaxed)
     }
 
+    /// Connections that were accepted and have not said what every client says first.
+    #[must_use]
+    pub fn handshakes(&self) -> usize {
+        self.router.handshakes.len()
+    }
+
     /// Waits until somebody calls the built-in `DRAIN`.
     pub async fn drain_asked(&self) {
         if !self.router.is_draining() {
@@ -197,10 +204,7 @@ impl Drop for Running {
         if let Some(accepting) = &self.accepting {
             accepting.abort();
         }
-        let connections = std::mem::take(&mut *self.router.connections.lock());
-        for connection in connections.iter().filter_map(std::sync::Weak::upgrade) {
-            connection.close();
-        }
+        self.router.stop();
     }
 }
 
@@ -209,16 +213,14 @@ async fn accept(listener: TcpListener, router: Arc<Router>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if router.connection_count.load(Relaxed) >= router.limits.connections_max {
-                    tracing::warn!(%peer, "refused a connection: the limit is reached");
-                    continue;
-                }
                 if let Err(e) = stream.set_nodelay(true) {
                     tracing::debug!(%peer, error = %e, "a connection ended before it began");
                     continue;
                 }
                 tokio::spawn(serve_stream(stream, peer, Arc::clone(&router)));
             }
+            // The client's doing, and no reason to let others wait.
+            Err(e) if e.kind() == ErrorKind::ConnectionAborted => {}
             Err(e) => {
                 tracing::warn!(error = %e, "failed to accept a connection; trying again");
                 sleep(ACCEPT_PAUSE).await;
@@ -232,8 +234,20 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = &router.limits;
-    let shaken = timeout(limits.handshake_timeout, shake_hands(&mut stream, limits)).await;
+    let full = || router.connection_count.load(Relaxed) >= limits.connections_max;
+    if full() {
+        return tracing::warn!(%peer, "refused a connection: the limit is reached");
+    }
+    let handshake = router.handshakes.enter(limits.handshakes_max);
+    let shaken = tokio::select! {
+        shaken = timeout(limits.handshake_timeout, shake_hands(&mut stream, limits)) => shaken,
+        () = handshake.evicted() => return tracing::debug!(%peer, "handshake made room"),
+    };
+    drop(handshake);
     match shaken {
+        // Those who shook hands at the same time may be more than there is room for.
+        Ok(Ok(_)) if full() => tracing::warn!(%peer, "refused a connection: the limit is reached"),
+        Ok(Ok(_)) if router.is_stopped() => {}
         Ok(Ok(theirs)) => {
             let connection = ServerConnection::new(router, peer, &theirs);
             Driver::new(stream, connection).run().await;

@@ -2,7 +2,9 @@
 
 mod connection;
 mod driver;
+mod handshakes;
 mod incoming;
+mod job;
 mod listener;
 mod router;
 mod sender;

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::connection::ServerConnection;
+use super::handshakes::Handshakes;
 use crate::builtin::{BuiltinDispatch, Builtins, HealthState};
 use crate::metrics::{self, ProcedureStats};
 use crate::service::{Dispatch, Procedure};
@@ -44,6 +45,8 @@ pub(crate) struct Router {
     pub(crate) connections: Mutex<Vec<std::sync::Weak<ServerConnection>>>,
     pub(crate) connection_count: AtomicUsize,
     pub(crate) connection_gone: Notify,
+    pub(crate) handshakes: Handshakes,
+    stopped: AtomicBool,
 }
 
 /// What a server is made of.
@@ -93,6 +96,8 @@ impl Router {
                 connections: Mutex::new(Vec::new()),
                 connection_count: AtomicUsize::new(0),
                 connection_gone: Notify::new(),
+                handshakes: Handshakes::default(),
+                stopped: AtomicBool::new(false),
             }
         });
         match clash {
@@ -144,6 +149,20 @@ impl Router {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Relaxed)
+    }
+
+    /// Ends every connection, also those that are still shaking hands.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Relaxed);
+        self.handshakes.end_all();
+        let connections = std::mem::take(&mut *self.connections.lock());
+        for connection in connections.iter().filter_map(std::sync::Weak::upgrade) {
+            connection.close();
+        }
     }
 
     /// No further calls: each connection is told to go away, and ends with its last call.

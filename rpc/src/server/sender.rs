@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use super::connection::{Credit, ServerConnection};
 use crate::client::wake;
-use crate::frame::{self, HEADER_BYTES, Header, Kind};
+use crate::frame::{self, Header, Kind};
 use crate::{Code, Codec, Error, Metadata, Serializable};
 
 /// Sends the items of a stream, no faster than their reader takes them.
@@ -32,7 +32,11 @@ impl<T: Serializable> StreamSender<T> {
             bytes: i64::from(connection.window_bytes),
             waker: None,
         };
-        connection.lock().streams.insert(call, credit);
+        let mut shared = connection.lock();
+        if !shared.closed {
+            shared.streams.insert(call, credit);
+        }
+        drop(shared);
         Self {
             connection,
             call,
@@ -58,9 +62,10 @@ impl<T: Serializable> StreamSender<T> {
             };
             let limit = self.connection.frame_bytes_max;
             result = frame::append(out, limit, &header, &Metadata::new(), encode);
-            let payload = (out.len() - before).saturating_sub(HEADER_BYTES);
+            // The header counts too: see `Answer::cost`.
+            let cost = out.len() - before;
             if let Some(credit) = shared.streams.get_mut(&self.call) {
-                credit.bytes -= payload as i64;
+                credit.bytes -= cost as i64;
             }
         });
         result
@@ -92,7 +97,7 @@ impl<T: Serializable> StreamSender<T> {
             return Poll::Pending;
         }
         if full {
-            shared.outbox.wait_for_room(cx);
+            shared.outbox.wait_for_room(self.call, cx);
             return Poll::Pending;
         }
         Poll::Ready(Ok(()))
@@ -101,7 +106,10 @@ impl<T: Serializable> StreamSender<T> {
 
 impl<T> Drop for StreamSender<T> {
     fn drop(&mut self) {
-        let credit = self.connection.lock().streams.remove(&self.call);
+        let mut shared = self.connection.lock();
+        shared.outbox.forget(self.call);
+        let credit = shared.streams.remove(&self.call);
+        drop(shared);
         wake(credit.and_then(|c| c.waker));
     }
 }
