@@ -5,12 +5,17 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 /// The variable that names the socket. A name that starts with `@` is abstract.
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 
-/// Sends one message, if anybody listens. Never waits and never fails the service: a supervisor
-/// that went away asks for health when it comes back.
+/// How long a supervisor may be too busy to take a message: its queue is short, and a whole fleet
+/// may be getting ready at once.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Sends one message, if anybody listens. Never fails the service: a supervisor that went away asks
+/// for health when it comes back.
 pub(crate) fn notify(message: &str) {
     let Some(path) = std::env::var_os(NOTIFY_SOCKET).filter(|path| !path.is_empty()) else {
         return;
@@ -27,7 +32,7 @@ fn send(path: &OsString, message: &str) -> io::Result<()> {
         None => SocketAddr::from_pathname(path)?,
     };
     let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
+    socket.set_write_timeout(Some(PATIENCE))?;
     socket
         .send_to_addr(message.as_bytes(), &address)
         .map(|_| ())

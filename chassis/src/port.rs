@@ -6,9 +6,14 @@ use std::net::{SocketAddr, TcpListener};
 
 use crate::exit::{Exit, Failure};
 
+/// Connections that may wait to be accepted. The standard library asks for 128, and whoever finds
+/// the queue full tries again a whole second later. The system's `somaxconn` bounds it too.
+const BACKLOG: i32 = 4_096;
+
 /// Binds the address.
 pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     let bound = TcpListener::bind(address).and_then(|listener| {
+        rustix::net::listen(&listener, BACKLOG)?;
         listener.set_nonblocking(true)?;
         Ok(listener)
     });

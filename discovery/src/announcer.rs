@@ -113,8 +113,10 @@ impl Keeper {
             let why = match registered {
                 Ok(held) => {
                     backoff.reset();
-                    self.standing.send_replace(Standing::Announced);
-                    tracing::debug!(epoch = held.lease.epoch, "announced to discovery");
+                    let before = self.standing.send_replace(Standing::Announced);
+                    if before != Standing::Trying {
+                        tracing::info!(epoch = held.lease.epoch, "announced to discovery");
+                    }
                     match self.hold(held).await {
                         Some(why) => why,
                         None => return,

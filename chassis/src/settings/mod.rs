@@ -4,7 +4,7 @@
 //! | where | how `drain_grace` of `echo` is written |
 //! |---|---|
 //! | file (`--config`, or `ORRERY_CONFIG`) | `drain_grace = "5s"`, or the same under `[echo]` |
-//! | environment | `ORRERY_ECHO_DRAIN_GRACE=5s`; what all services share also as `ORRERY_DRAIN_GRACE` |
+//! | environment | `ORRERY_ECHO_DRAIN_GRACE=5s`; common ones also `ORRERY_DRAIN_GRACE=5s` |
 //! | flag | `--drain-grace 5s` or `--drain-grace=5s` |
 //!
 //! A key that does not exist is an error, wherever it is written. Tables of other services in a

@@ -1,6 +1,6 @@
 //! The task that follows one service.
 
-use std::future::pending;
+use std::future::{pending, ready};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -113,23 +113,33 @@ impl Feed {
         client.watch(&args).await.map_err(|e: Error| e.to_string())
     }
 
-    /// Takes in what comes, until nothing more does, and says why.
+    /// Takes in what comes, until nothing more does, and says why. What comes at once is shown at
+    /// once: a thousand registrations are not a thousand lists.
     async fn read(&mut self, mut stream: Streaming<WatchEvent>, backoff: &mut Backoff) -> String {
+        let mut changed = false;
         loop {
             let due = self.known.settled_at();
             tokio::select! {
+                biased;
                 event = stream.next() => match event {
                     Some(Ok(event)) => {
                         backoff.reset();
                         self.lost_at = None;
                         self.known.apply(event, Instant::now());
+                        changed = true;
                     }
                     Some(Err(e)) => return e.to_string(),
                     None => return "discovery ended the watch".to_owned(),
                 },
-                () = until(due) => self.known.settle(Instant::now()),
+                () = ready(()), if changed => {
+                    self.publish();
+                    changed = false;
+                }
+                () = until(due) => {
+                    self.known.settle(Instant::now());
+                    changed = true;
+                }
             }
-            self.publish();
         }
     }
 
