@@ -3,6 +3,8 @@
 use clap::{Parser, ValueEnum};
 
 use crate::peers::Role;
+use crate::report::Section;
+use crate::{Failure, boot, calls, idle, instances, replacement, store_commits};
 
 /// Measures the fleet beside its peers and its ceilings.
 #[derive(Debug, Parser)]
@@ -40,6 +42,20 @@ pub(crate) enum What {
     Replacement,
     /// 1,000 instances of a trivial program under one `scheduling`.
     Instances,
+}
+
+impl What {
+    /// What measures it; `true` asks for a quick look.
+    pub(crate) fn benchmark(self) -> fn(bool) -> Result<Section, Failure> {
+        match self {
+            Self::Rpc => calls::measure,
+            Self::Idle => idle::measure,
+            Self::Store => store_commits::measure,
+            Self::Boot => boot::measure,
+            Self::Replacement => replacement::measure,
+            Self::Instances => instances::measure,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

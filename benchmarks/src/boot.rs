@@ -76,7 +76,8 @@ fn section(mut times_us: Vec<f64>, wished: u32) -> Section {
     let body = format!(
         "The default fleet, {} times, each with an empty data directory; all built before, \
          as `cargo run -p scheduling` builds it (profile `dev`). Measured from the execution of \
-         `scheduling` until its watch says that all instances are healthy; then each is asked.\n\n{}\n",
+         `scheduling` until its watch says that all instances are healthy; then each is \
+         asked.\n\n{}\n",
         times_us.len(),
         table(&header, vec![row])
     );

@@ -2,15 +2,17 @@
 
 use bytes::Bytes;
 use clap::ValueEnum;
+use hdrhistogram::Histogram;
 use rustix::process::{Resource, getrlimit};
 use std::fs;
 use std::time::Instant;
 
 use crate::Failure;
+use crate::calls::LATENCY_NS_MAX;
 use crate::child::{self, Server};
 use crate::peers::{Connection, Role, VERSIONS};
 use crate::report::{Section, table};
-use crate::units::{micros, to_f64};
+use crate::units::{micros, nanos, to_f64};
 
 const CONNECTIONS: usize = 10_000;
 const CONNECTIONS_QUICK: usize = 1_000;
@@ -24,7 +26,7 @@ struct Found {
     per_connection_bytes: f64,
     connect_s: f64,
     /// All connections, each called once in turn.
-    call_us: f64,
+    latency: Histogram<u64>,
 }
 
 /// Opens the connections, calls once on each, and weighs the server.
@@ -54,12 +56,14 @@ pub(crate) fn measure(quick: bool) -> Result<Section, Failure> {
     }
     let header = [
         "",
-        "server memory per connection",
+        "memory per connection",
         "time to open all",
-        "then one call on each",
+        "a call then, p50",
+        "p99",
+        "slowest",
     ];
     let body = format!(
-        "{count} open connections to one server, one call made on each, then nothing. Memory is \
+        "{count} open connections to one server, one call made on each, then nothing, then one on each again. Memory is \
          what the server's resident set grew by, by connection; the kernel's socket buffers are \
          not in it. {VERSIONS}\n{}\n",
         table(&header, rows)
@@ -83,24 +87,26 @@ fn weigh(role: Role, count: usize) -> Result<Found, Failure> {
         }
         let connect_s = begun.elapsed().as_secs_f64();
         let grown = resident_bytes(server.id())?.saturating_sub(before);
-        let call_us = call_on_each(&mut connections).await?;
+        let latency = call_on_each(&mut connections).await?;
         let per_connection_bytes = to_f64(grown) / to_f64(count as u64);
         Ok(Found {
             role,
             per_connection_bytes,
             connect_s,
-            call_us,
+            latency,
         })
     })
 }
 
-/// The mean time of a call, made on one connection after the other, in microseconds.
-async fn call_on_each(connections: &mut [Connection]) -> Result<f64, Failure> {
-    let begun = Instant::now();
+/// How long a call takes, on one connection after the other, in nanoseconds.
+async fn call_on_each(connections: &mut [Connection]) -> Result<Histogram<u64>, Failure> {
+    let mut latency = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)?;
     for connection in connections.iter_mut() {
+        let begun = Instant::now();
         connection.call(PAYLOAD).await?;
+        latency.saturating_record(nanos(begun.elapsed()));
     }
-    Ok(begun.elapsed().as_secs_f64() * 1e6 / to_f64(connections.len() as u64))
+    Ok(latency)
 }
 
 /// The resident set of a process.
@@ -124,7 +130,9 @@ impl Found {
             self.role.name(),
             format!("{:.1} KiB", self.per_connection_bytes / 1024.0),
             format!("{:.2} s", self.connect_s),
-            micros(self.call_us),
+            micros(to_f64(self.latency.value_at_quantile(0.5)) / 1e3),
+            micros(to_f64(self.latency.value_at_quantile(0.99)) / 1e3),
+            micros(to_f64(self.latency.max()) / 1e3),
         ]
     }
 }

@@ -1,8 +1,9 @@
 //! What the fleet costs, measured beside its peers and its ceilings.
 //!
 //! `cargo xtask bench [rpc|idle|store|boot|replacement|instances|all] [--quick] [--write]`. Results
-//! are tables on stdout; progress goes to stderr. What is compared runs in the same minute, in interleaved rounds, and
-//! tables show medians: on a machine that does other things too, only ratios last.
+//! are tables on stdout, progress goes to stderr. What is compared runs in the same minute, in
+//! interleaved rounds, and tables show medians: on a machine that does other things too, only
+//! ratios last.
 
 mod arguments;
 mod boot;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, What};
+use crate::arguments::Arguments;
 use crate::report::Report;
 
 /// What a benchmark fails with: a person reads it at once, so a chain of words is enough.
@@ -47,14 +48,7 @@ fn main() -> ExitCode {
 fn measure(arguments: &Arguments) -> Result<(), Failure> {
     let mut report = Report::new(arguments.quick);
     for what in arguments.wanted() {
-        report.add(match what {
-            What::Rpc => calls::measure,
-            What::Idle => idle::measure,
-            What::Store => store_commits::measure,
-            What::Boot => boot::measure,
-            What::Replacement => replacement::measure,
-            What::Instances => instances::measure,
-        })?;
+        report.add(what.benchmark())?;
     }
     if arguments.write {
         report.write()
