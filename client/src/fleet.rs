@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use discovery::{DiscoveryClient, QueryArgs, Which};
-use rpc::{CallOptions, Channel, Code, Empty, Endpoint, Error};
+use rpc::{CallOptions, Channel, Code, Empty, Endpoint, Error, Retry};
 use scheduling::{InstanceState, ListInstancesArgs, SchedulingClient, reason};
 use tokio::sync::watch;
 
@@ -168,6 +168,12 @@ impl Fleet {
     /// and how to start it.
     #[must_use]
     pub fn located(&self, error: Error) -> Error {
+        if is_silence(&error) {
+            let at = self.addresses.scheduling;
+            let message = format!("scheduling at {at} does not answer in time");
+            return Error::new(error.code, "scheduling-silent", message)
+                .with_hint("it may be building what its fleet needs: its terminal shows that");
+        }
         if !is_unreachable(&error) {
             return error;
         }
@@ -190,6 +196,12 @@ fn endpoint(instance: &discovery::Instance) -> Option<Endpoint> {
     let weight = instance.registration.weight;
     let address = instance.address()?;
     (weight > 0).then_some(Endpoint { address, weight })
+}
+
+/// Whether the time was up before anything could be sent: a call that may have been made ends in
+/// an error that may be repeated if the call may.
+fn is_silence(error: &Error) -> bool {
+    error.code == Code::DeadlineExceeded && error.retry == Retry::Never
 }
 
 /// Whether the error says that there is nobody to talk to, not what somebody answered.

@@ -37,7 +37,9 @@ pub(crate) fn fleet(view: &View, page: usize, now_ms: u64) -> Markup {
                     (services(view))
                     (table(&instances, page, now_ms))
                 }
-                footer { "revision " (view.revision()) " · in a terminal: " code { "orrery status" } }
+                footer {
+                    "revision " (view.revision()) " · in a terminal: " code { "orrery status" }
+                }
             }
         }
     }
@@ -85,7 +87,11 @@ fn services(view: &View) -> Markup {
     html! {
         h2 { "Services" }
         table {
-            thead { tr { th { "Service" } th.number { "Healthy" } th { "What runs" } th { "Waits for" } } }
+            thead {
+                tr {
+                    th { "Service" } th.number { "Healthy" } th { "What runs" } th { "Waits for" }
+                }
+            }
             tbody { @for service in view.services() { (service_row(service)) } }
         }
     }

@@ -2,8 +2,8 @@
 //! `tests/transcripts`; `BLESS=1 cargo test -p dashboard` writes them anew, and the diff is what to
 //! argue for.
 //!
-//! In a transcript `$ ` begins a command, `2> ` what it wrote to stderr, and `= ` says its exit code
-//! when that is not 0. Addresses of the fake fleet have names.
+//! In a transcript `$ ` begins a command, `2> ` what it wrote to stderr, and `= ` says its exit
+//! code when that is not 0. Addresses of the fake fleet have names.
 
 #[expect(
     dead_code,
@@ -21,7 +21,8 @@ use support::{Fake, shell};
 const FILES: [(&str, &str); 5] = [
     (
         "hello.toml",
-        "name = \"hello\"\nreplicas = 2\n\n[artifact.command]\nprogram = \"sleep\"\nargs = [\"60\"]\n",
+        "name = \"hello\"\nreplicas = 2\n\n[artifact.command]\nprogram = \"sleep\"\n\
+         args = [\"60\"]\n",
     ),
     (
         "misspelt.toml",

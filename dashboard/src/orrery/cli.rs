@@ -19,8 +19,8 @@ use crate::verbs::Verb;
     version,
     after_help = Exit::help(),
     after_long_help = format!(
-        "Data goes to stdout, words go to stderr. Instances may be named by any unique beginning of \
-         their id: echo.2 for echo.2.7.\n\n{}\n\
+        "Data goes to stdout, words go to stderr. Instances may be named by any unique beginning \
+         of their id: echo.2 for echo.2.7.\n\n{}\n\
          Start a fleet:  cargo run -p scheduling\nThen:           orrery status",
         Exit::help()
     ),

@@ -1,8 +1,8 @@
 //! `orrery`: the fleet from the command line.
 //!
-//! Data goes to stdout and words to stderr; exit codes are a contract ([`exit::Exit`]). Each verb is
-//! a file under `verbs/`, with its arguments, what it does and how it shows the answer. What the
-//! fleet is and does, scheduling says; nothing is decided here.
+//! Data goes to stdout and words to stderr; exit codes are a contract ([`exit::Exit`]). Each verb
+//! is a file under `verbs/`, with its arguments, what it does and how it shows the answer. What
+//! the fleet is and does, scheduling says; nothing is decided here.
 
 mod cli;
 mod confirm;

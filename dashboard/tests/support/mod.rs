@@ -3,6 +3,7 @@
 pub mod fake;
 pub mod sample;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -18,6 +19,16 @@ pub fn shell(fake: &Fake, folder: &Path, line: &str) -> Output {
 
 /// The same, to be started by the caller.
 pub fn command(fake: &Fake, folder: &Path, line: &str) -> Command {
+    command_at(fake.scheduling(), fake.discovery(), folder, line)
+}
+
+/// A shell command line for a fleet at these addresses.
+pub fn command_at(
+    scheduling: SocketAddr,
+    discovery: SocketAddr,
+    folder: &Path,
+    line: &str,
+) -> Command {
     let bin = Path::new(env!("CARGO_BIN_EXE_orrery"));
     let bin = bin.parent().expect("a binary is in a folder").display();
     let path = std::env::var("PATH").unwrap_or_default();
@@ -29,7 +40,7 @@ pub fn command(fake: &Fake, folder: &Path, line: &str) -> Command {
         .env("PATH", format!("{bin}:{path}"))
         .env("TZ", "UTC")
         .env("TERM", "xterm")
-        .env("ORRERY_ADDRESS", fake.scheduling().to_string())
-        .env("ORRERY_DISCOVERY", fake.discovery().to_string());
+        .env("ORRERY_ADDRESS", scheduling.to_string())
+        .env("ORRERY_DISCOVERY", discovery.to_string());
     command
 }

@@ -51,6 +51,7 @@ impl Wait {
         let patience = session.timeout.unwrap_or(PATIENCE);
         let started = Instant::now();
         let mut last = "nothing was heard of it".to_owned();
+        let mut told = false;
         loop {
             let error = match self.watch(session, started + patience, &mut last).await {
                 Ok(service) => return self.reached(session, service.as_ref(), started),
@@ -59,9 +60,14 @@ impl Wait {
             if started.elapsed() >= patience || error.code == Code::DeadlineExceeded {
                 return Err(self.too_late(patience, &last));
             }
-            // Scheduling may be starting or changing places: that is what waiting is for.
-            if error.code != Code::Unavailable || last == "nothing was heard of it" {
+            if error.code != Code::Unavailable {
                 return Err(session.failure_about(&self.service, error).await);
+            }
+            // Scheduling may be starting or changing places: that is what waiting is for.
+            last = session.fleet.located(error).message;
+            if !told {
+                session.out.say(format!("waiting: {last}"));
+                told = true;
             }
             sleep(PAUSE).await;
         }
