@@ -157,3 +157,36 @@ impl Feed {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touched(id: &str) -> Touched {
+        let id: InstanceId = id.parse().unwrap();
+        Touched {
+            services: BTreeSet::from([id.slot.service.clone()]),
+            instances: BTreeSet::from([id]),
+        }
+    }
+
+    #[test]
+    fn a_watch_goes_on_without_a_gap_or_is_told_that_it_cannot() {
+        let feed = Feed::new(7, Vec::new());
+        assert_eq!(feed.touched_after(7), Some(Touched::default()));
+        assert_eq!(feed.touched_after(6), None, "from before this start");
+        assert_eq!(
+            feed.touched_after(8),
+            None,
+            "from another life of the store"
+        );
+        for round in 0..=COMMITS_KEPT as u64 {
+            // Several revisions may be committed together.
+            feed.publish(9 + 2 * round, touched("a.0.1"), Vec::new());
+        }
+        assert_eq!(feed.touched_after(7), None, "too long ago");
+        assert_eq!(feed.touched_after(9), Some(touched("a.0.1")));
+        let newest = feed.position().borrow().revision;
+        assert_eq!(feed.touched_after(newest), Some(Touched::default()));
+    }
+}

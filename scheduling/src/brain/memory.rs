@@ -277,3 +277,82 @@ fn size(op: &Op) -> usize {
         Op::Delete { key } | Op::Get { key } => key.len(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::{Artifact, NodeStatus, ServiceName, Timestamp};
+    use reconciliation::Command;
+    use store::{EmbeddedStore, Options};
+
+    use super::*;
+
+    async fn recall(dir: &std::path::Path) -> (Memory<EmbeddedStore>, Remembered) {
+        let store = EmbeddedStore::open(dir, Options::default()).unwrap();
+        Memory::load(store, Snapshot::default()).await.unwrap()
+    }
+
+    fn apply(snapshot: &mut Snapshot, replicas: u32) -> Vec<Change> {
+        let artifact = Artifact::Command {
+            program: "sleep".into(),
+            args: vec!["1".into()],
+        };
+        let spec = ServiceSpec::new(ServiceName::new("a").unwrap(), artifact, replicas);
+        let node = Command::SetNode {
+            node: model::NodeId::new("local").unwrap(),
+            status: NodeStatus::Ready,
+        };
+        let commands = [node, Command::ApplySpec(Box::new(spec))];
+        let mut changes = Vec::new();
+        for command in commands {
+            changes.extend(reconciliation::command(snapshot, command, Timestamp(1)).unwrap());
+        }
+        let plan = reconciliation::plan(snapshot, Timestamp(2));
+        changes.extend(reconciliation::execute(snapshot, &plan, Timestamp(2)).unwrap());
+        changes
+    }
+
+    #[tokio::test]
+    async fn a_change_larger_than_a_transaction_comes_back_whole_with_its_events() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut memory, remembered) = recall(dir.path()).await;
+        let mut snapshot = remembered.snapshot;
+        let changes = apply(&mut snapshot, 500);
+        let numbered = memory.commit(changes).await.unwrap();
+        assert!(numbered.len() > TXN_OPS_MAX);
+        assert_eq!(numbered[0].0, 1);
+        drop(memory);
+        let (mut memory, remembered) = recall(dir.path()).await;
+        assert_eq!(remembered.snapshot, snapshot);
+        assert_eq!(remembered.events, numbered);
+        let scale = Command::Scale {
+            service: ServiceName::new("a").unwrap(),
+            replicas: 1,
+        };
+        let changes = reconciliation::command(&mut snapshot, scale, Timestamp(3)).unwrap();
+        let more = memory.commit(changes).await.unwrap();
+        let next = numbered.last().unwrap().0 + 1;
+        assert_eq!(more[0].0, next, "numbers go on after a restart");
+    }
+
+    #[tokio::test]
+    async fn old_events_are_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut memory, _) = recall(dir.path()).await;
+        let mut snapshot = Snapshot::default();
+        for round in 0..25 {
+            let replicas = 500 + round;
+            let changes = apply(&mut snapshot, replicas);
+            let again = changes.iter().filter_map(|c| c.event.clone());
+            let many = again.cycle().take(600).map(|event| Change {
+                write: None,
+                event: Some(event),
+            });
+            memory.commit(many.collect()).await.unwrap();
+        }
+        drop(memory);
+        let (_, remembered) = recall(dir.path()).await;
+        let kept = remembered.events.len();
+        assert!((EVENTS_KEPT - 600..=EVENTS_KEPT).contains(&kept), "{kept}");
+        assert_eq!(remembered.events.last().unwrap().0, 25 * 600);
+    }
+}

@@ -5,13 +5,15 @@ use std::fs;
 use std::future::Future;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use chassis::testing::{PATIENCE, Process, Start};
 use rustix::process::{Pid, Signal, kill_process};
 use scheduling::{
-    EventItem, EventsArgs, InstanceInfo, InstanceState, ListInstancesArgs, SchedulingClient,
-    WatchArgs,
+    DEFAULT_FLEET, EventItem, EventsArgs, InstanceInfo, InstanceState, ListInstancesArgs,
+    SchedulingClient, WatchArgs,
 };
 use tempfile::TempDir;
 
@@ -68,7 +70,11 @@ impl Fleet {
     }
 
     /// Waits until the instances, those that ended included, are such that `found` finds.
-    pub(crate) async fn until<T>(&self, what: &str, found: impl Fn(&[InstanceInfo]) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(
+        &self,
+        what: &str,
+        found: impl Fn(&[InstanceInfo]) -> Option<T>,
+    ) -> T {
         let client = self.client();
         let wait = async {
             let mut changes = client.watch(&WatchArgs::default()).await.unwrap();
@@ -129,9 +135,35 @@ impl Fleet {
     }
 }
 
+/// Builds the services of the fleet once for all tests, with nobody's patience running out.
+fn build_fleet() {
+    static BUILT: Once = Once::new();
+    BUILT.call_once(|| {
+        // This test is target/<profile>/deps/<name>.
+        let test = std::env::current_exe().unwrap();
+        let profile = test.ancestors().nth(2).unwrap();
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        cargo.args(["build", "--quiet", "--target-dir"]);
+        cargo.arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        for entry in DEFAULT_FLEET {
+            cargo.args(["-p", entry.name, "--bin", entry.bin_name]);
+        }
+        assert!(
+            cargo.status().unwrap().success(),
+            "the fleet does not build"
+        );
+    });
+}
+
 fn launch(dir: &Path, args: &[String]) -> Process {
+    build_fleet();
     let data = dir.join("data");
-    let mut start = Start::binary(SCHEDULING).env("ORRERY_DATA", data.display());
+    let mut start = Start::binary(SCHEDULING)
+        .env("ORRERY_DATA", data.display())
+        .arg("--build=false");
     for arg in args {
         start = start.arg(arg);
     }

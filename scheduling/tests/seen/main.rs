@@ -1,6 +1,7 @@
 //! What must be seen of a fleet, by number: each file is a line of the specification.
 
 mod harness;
+mod interface;
 mod n1_boot;
 mod n2_replacement;
 mod n3_survival;

@@ -1,7 +1,8 @@
 //! 1. The whole fleet boots, every instance is healthy, and an operator sees where to look.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use discovery::{DiscoveryClient, ListReply};
@@ -9,9 +10,22 @@ use scheduling::{DEFAULT_FLEET, InstanceState, ListInstancesArgs};
 
 use crate::harness::{Fleet, SCHEDULING, eventually, script, sleeper};
 
-/// Far from the default fleet's ports, and another one for each run on this machine.
+/// An offset at which every port of the fleet is free: beyond the default fleet's ports and the
+/// dynamic ones, and below those the kernel gives to callers.
 fn offset() -> u16 {
-    20_000 + u16::try_from(std::process::id() % 800).unwrap() * 20
+    let first = u16::try_from(std::process::id() % 300).unwrap();
+    let candidates = (0..300).map(|n| 12_000 + (first + n) % 300 * 30);
+    let free = |offset: &u16| {
+        let ports = DEFAULT_FLEET.iter().flat_map(|entry| entry.ports);
+        let all: Result<Vec<_>, _> = ports
+            .map(|port| TcpListener::bind(("127.0.0.1", port + offset)))
+            .collect();
+        all.is_ok()
+    };
+    candidates
+        .into_iter()
+        .find(free)
+        .expect("a free range of ports")
 }
 
 #[tokio::test]
@@ -61,7 +75,7 @@ async fn seen_1_the_table_fits_a_terminal_and_says_where_to_look() {
     let file = dir.path().join("fleet.toml");
     let dies = script("dies", "exit 1");
     std::fs::write(&file, format!("{}{dies}", sleeper("sleepy", 2))).unwrap();
-    let mut child = Command::new(SCHEDULING)
+    let child = Command::new(SCHEDULING)
         .args(["--fleet", file.to_str().unwrap()])
         .env("PORT", "0")
         .env("ORRERY_DATA", dir.path().join("data"))
@@ -69,7 +83,8 @@ async fn seen_1_the_table_fits_a_terminal_and_says_where_to_look() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut child = Drained(child);
+    let lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
     let mut table = Vec::new();
     for line in lines.map_while(Result::ok) {
         let last = line.contains("Ctrl-C");
@@ -78,8 +93,7 @@ async fn seen_1_the_table_fits_a_terminal_and_says_where_to_look() {
             break;
         }
     }
-    crate::harness::kill(child.id(), rustix::process::Signal::TERM);
-    assert!(child.wait().unwrap().success());
+    drop(child);
     let text = table.join("\n");
     assert!(
         table.iter().all(|line| line.chars().count() <= 80),
@@ -94,6 +108,17 @@ async fn seen_1_the_table_fits_a_terminal_and_says_where_to_look() {
         "orrery status",
     ] {
         assert!(text.contains(words), "{words} is not in:\n{text}");
+    }
+}
+
+/// A scheduling that ends its fleet with the test.
+struct Drained(Child);
+
+impl Drop for Drained {
+    fn drop(&mut self) {
+        crate::harness::kill(self.0.id(), rustix::process::Signal::TERM);
+        let status = self.0.wait();
+        assert!(std::thread::panicking() || status.unwrap().success());
     }
 }
 

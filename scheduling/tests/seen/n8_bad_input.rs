@@ -196,3 +196,28 @@ async fn seen_8_any_procedure_can_be_called_with_json_and_garbage_is_a_typed_err
     assert_eq!(refused.unwrap_err().code, Code::UnknownProcedure);
     fleet.healthy("a", 1).await;
 }
+
+#[tokio::test]
+async fn seen_8_a_service_whose_manifest_is_missing_fails_and_the_rest_boots() {
+    let missing = "[[service]]\nname = \"lost\"\nreplicas = 2\n\
+        artifact.cargo = { manifest_path = \"/no/such/Cargo.toml\", bin_name = \"lost\" }\n";
+    let fleet = Fleet::start(&[missing.to_owned(), sleeper("a", 2)]);
+    fleet.healthy("a", 2).await;
+    let failed = fleet
+        .until("the service fails", |all| {
+            all.iter()
+                .find(|i| i.service == "lost" && i.failure.is_some())
+                .cloned()
+        })
+        .await;
+    let why = failed.failure.unwrap();
+    assert!(
+        why.contains("\"/no/such/Cargo.toml\" does not exist"),
+        "{why}"
+    );
+    crate::harness::eventually("both slots are given up at once", || async {
+        let events = fleet.events("lost").await;
+        events.iter().filter(|e| e.kind == "given up").count() == 2
+    })
+    .await;
+}
