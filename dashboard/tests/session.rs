@@ -1,0 +1,212 @@
+//! A session of an operator with a real fleet: scheduling, discovery and echo as they are, in a
+//! folder of their own and on ports that were free.
+
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "each test uses a part of what the tests of the faces share"
+)]
+mod support;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use chassis::testing::{Process, Start};
+use support::command_at;
+use tempfile::TempDir;
+
+/// A fleet that ends, with everything it started, when this is dropped.
+struct Fleet {
+    process: Process,
+    discovery: SocketAddr,
+    folder: TempDir,
+}
+
+impl Fleet {
+    fn start() -> Self {
+        let bins = build();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let ports = free_ports(3);
+        let spec = |name: &str, bin: &str, ports: &[u16], after: &str| {
+            format!(
+                "[[service]]\nname = \"{name}\"\nreplicas = {}\nafter = [{after}]\n\
+                 [service.artifact.command]\nprogram = \"{}\"\n[service.ports]\n\
+                 well_known = {ports:?}\n\n",
+                ports.len(),
+                bins.join(bin).display()
+            )
+        };
+        let specs = [
+            spec("discovery", "discovery", &ports[..1], ""),
+            spec("echo", "server_v1", &ports[1..], "\"discovery\""),
+        ];
+        let file = folder.path().join("fleet.toml");
+        std::fs::write(&file, specs.concat()).expect("the folder can be written");
+        let process = Start::binary(&bins.join("scheduling").display().to_string())
+            .env("ORRERY_DATA", folder.path().join("data").display())
+            .arg("--fleet")
+            .arg(&file.display().to_string())
+            .ready();
+        Self {
+            process,
+            discovery: ([127, 0, 0, 1], ports[0]).into(),
+            folder,
+        }
+    }
+
+    /// Runs a command line that must exit with `code`; returns stdout and stderr.
+    fn run(&self, code: i32, line: &str) -> (String, String) {
+        let folder = self.folder.path();
+        let output = command_at(self.process.address(), self.discovery, folder, line)
+            .stdin(Stdio::null())
+            .output()
+            .expect("there is a shell");
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{line}:\n{stdout}\n{stderr}"
+        );
+        (stdout, stderr)
+    }
+
+    /// Runs a command line that must succeed and whose data must have all of this.
+    fn sees(&self, line: &str, texts: &[&str]) -> String {
+        let (stdout, stderr) = self.run(0, line);
+        for text in texts {
+            assert!(
+                stdout.contains(text),
+                "{line}: no {text:?} in\n{stdout}\n{stderr}"
+            );
+        }
+        stdout
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.process.terminate();
+    }
+}
+
+/// Builds what the fleet is made of, as it was configured for this test, and says where it is.
+fn build() -> PathBuf {
+    let bins = Path::new(env!("CARGO_BIN_EXE_orrery")).parent();
+    let bins = bins.expect("a binary is in a folder").to_owned();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args([
+            "build",
+            "--quiet",
+            "-p",
+            "scheduling",
+            "-p",
+            "discovery",
+            "-p",
+            "echo",
+            "--bins",
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if bins.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let status = cargo.status().expect("cargo runs");
+    assert!(status.success(), "the fleet cannot be built");
+    bins
+}
+
+fn free_ports(count: usize) -> Vec<u16> {
+    let free = || TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let held: Vec<TcpListener> = (0..count).map(|_| free()).collect();
+    let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port());
+    held.iter().map(|l| port(l).expect("it is bound")).collect()
+}
+
+#[test]
+fn an_operator_steers_a_real_fleet_from_the_command_line() {
+    let fleet = Fleet::start();
+
+    // It is there, and well.
+    fleet.sees("orrery wait echo", &["echo: 2 of 2 healthy"]);
+    fleet.sees("orrery wait discovery", &["discovery: 1 of 1 healthy"]);
+    fleet.sees(
+        "orrery status --check",
+        &["The fleet is well: 3 of 3 instances of 2 services"],
+    );
+    fleet.sees("orrery ps echo", &["echo.0.1", "echo.1.1", "healthy"]);
+    fleet.sees("orrery nodes", &["ready"]);
+
+    // More of it; the plan says so first.
+    fleet.sees(
+        "orrery plan --scale echo=4",
+        &["create", "echo.2.1", "echo.3.1"],
+    );
+    fleet.sees("orrery scale echo 4", &["echo: 2 -> 4 replicas"]);
+    fleet.sees("orrery wait echo", &["echo: 4 of 4 healthy"]);
+
+    // Stopping one gets a new one in its place.
+    fleet.sees("orrery stop echo.1", &["echo.1.1: "]);
+    fleet.sees("orrery wait echo", &["healthy"]);
+    fleet.sees("orrery ps echo --all", &["echo.1.1", "stopped", "echo.1.2"]);
+    fleet.sees(
+        "orrery events echo",
+        &["echo.1.1", "stopping", "stopped", "echo.1.2", "started"],
+    );
+    fleet.sees("orrery explain echo.1", &["echo.1.2"]);
+    fleet.sees("orrery logs echo.1", &["serves"]);
+
+    // Any procedure, found through discovery.
+    fleet.sees("orrery describe echo", &["101", "echo"]);
+    let says = "orrery call echo echo '{\"message\": \"hello\"}' -o jsonl";
+    assert_eq!(fleet.sees(says, &[]), "{\"message\":\"hello\"}\n");
+
+    // A spec of one's own: written, planned, applied, changed, withdrawn.
+    let spec = "name = \"sleeper\"\nreplicas = 2\n[artifact.command]\nprogram = \"sleep\"\n\
+                args = [\"600\"]\n[ports]\nwanted = false\n[probes.readiness]\nkind = \"none\"\n\
+                [probes.liveness]\nkind = \"none\"\n";
+    std::fs::write(fleet.folder.path().join("sleeper.toml"), spec).expect("it can be written");
+    fleet.sees(
+        "orrery plan sleeper.toml",
+        &["create", "sleeper.0.1", "sleeper.1.1"],
+    );
+    fleet.sees("orrery apply sleeper.toml --wait 20s", &["sleeper", "2/2"]);
+    let (_, words) = fleet.run(0, "orrery apply sleeper.toml");
+    assert!(words.contains("nothing changed"), "{words}");
+    fleet.sees(
+        "orrery spec sleeper > again.toml && orrery plan again.toml",
+        &["nothing would"],
+    );
+    fleet.sees(
+        "orrery restart sleeper.0 && orrery wait sleeper",
+        &["2 of 2 healthy"],
+    );
+    fleet.sees(
+        "orrery delete sleeper && orrery wait --for gone sleeper",
+        &["sleeper: gone"],
+    );
+
+    // What is refused is refused by the real scheduling with the same codes.
+    let (_, words) = fleet.run(5, "orrery scale echo -- -3");
+    assert!(words.contains("hint: "), "{words}");
+    let (_, words) = fleet.run(3, "orrery scale ehco 3");
+    assert!(words.contains("did you mean echo?"), "{words}");
+    fleet.run(3, "orrery stop echo.9.9");
+    fleet.run(3, "orrery explain ehco");
+    fleet.run(5, "orrery call echo echo '{\"mesage\": 1}'");
+
+    // Down again.
+    fleet.sees(
+        "orrery scale echo 1 && orrery wait echo",
+        &["echo: 1 of 1 healthy"],
+    );
+}
+
+#[test]
+fn call_finds_a_service_while_discovery_is_away() {
+    let fleet = Fleet::start();
+    fleet.sees("orrery wait echo", &["healthy"]);
+    let line = "orrery call echo echo '{\"message\": \"still\"}' --discovery 127.0.0.1:1";
+    fleet.sees(line, &["still"]);
+}
