@@ -161,10 +161,15 @@ fn on_cores(
     let mut results = Results::default();
     for &point in points {
         eprintln!("rpc: cores {client} and {server}, {point}");
-        for _ in 0..plan.rounds {
+        for number in 0..plan.rounds {
             for (role, server) in &servers {
-                let round = one_round(*role, server, point, plan.lasting);
-                results.push(round.map_err(|e| format!("{} failed at {point}: {e}", role.name()))?);
+                match one_round(*role, server, point, plan.lasting) {
+                    Ok(round) => results.push(number, round),
+                    Err(e) if *role == Role::Ours => {
+                        return Err(format!("ours failed at {point}: {e}").into());
+                    }
+                    Err(e) => results.fail(*role, point, &e.to_string()),
+                }
             }
         }
     }

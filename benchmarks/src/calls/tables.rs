@@ -35,37 +35,50 @@ impl Round {
     }
 }
 
-/// All measurements of one layout, in the order they were made.
+/// All measurements of one layout, in the order they were made, each with its round's number.
 #[derive(Default)]
-pub(super) struct Results(Vec<Round>);
+pub(super) struct Results {
+    rounds: Vec<(usize, Round)>,
+    failures: Vec<(Point, String)>,
+}
 
 impl Results {
-    pub(super) fn push(&mut self, round: Round) {
-        self.0.push(round);
+    pub(super) fn push(&mut self, number: usize, round: Round) {
+        self.rounds.push((number, round));
+    }
+
+    /// A peer that fails under load loses the round; the table says so.
+    pub(super) fn fail(&mut self, role: Role, point: Point, why: &str) {
+        eprintln!("rpc: {} failed at {point}: {why}", role.name());
+        self.failures
+            .push((point, format!("{} failed in a round: {why}", role.name())));
     }
 
     fn points(&self) -> Vec<Point> {
-        let mut points: Vec<Point> = self.0.iter().map(|round| round.point).collect();
+        let mut points: Vec<Point> = self.rounds.iter().map(|(_, round)| round.point).collect();
         points.dedup();
         points
     }
 
-    fn of(&self, role: Role, point: Point) -> impl Iterator<Item = &Round> {
-        let rounds = self.0.iter();
-        rounds.filter(move |round| round.role == role && round.point == point)
+    fn of(&self, role: Role, point: Point) -> impl Iterator<Item = &(usize, Round)> {
+        let rounds = self.rounds.iter();
+        rounds.filter(move |(_, round)| round.role == role && round.point == point)
     }
 
     fn median(&self, role: Role, point: Point, of: impl Fn(&Round) -> f64) -> f64 {
-        median(self.of(role, point).map(of).collect())
+        median(self.of(role, point).map(|(_, round)| of(round)).collect())
     }
 
     /// How many times as many calls ours does: the median of the ratios within each round, since
     /// what disturbs a round disturbs all of it.
     fn ours_to(&self, role: Role, point: Point) -> f64 {
-        let pairs = self.of(Role::Ours, point).zip(self.of(role, point));
-        let ratio =
-            |(ours, theirs): (&Round, &Round)| ours.outcome.per_second / theirs.outcome.per_second;
-        median(pairs.map(ratio).collect())
+        let ratio = |(number, theirs): &(usize, Round)| {
+            let (_, ours) = self
+                .of(Role::Ours, point)
+                .find(|(other, _)| other == number)?;
+            Some(ours.outcome.per_second / theirs.outcome.per_second)
+        };
+        median(self.of(role, point).filter_map(ratio).collect())
     }
 }
 
@@ -74,6 +87,9 @@ pub(super) fn of_layout(title: &str, results: &Results) -> String {
     let mut text = format!("\n### {title}\n");
     for point in results.points() {
         let _ = write!(text, "\n{point}\n\n{}\n", of_point(results, point));
+        for (_, failure) in results.failures.iter().filter(|(at, _)| *at == point) {
+            let _ = writeln!(text, "\n{failure}");
+        }
     }
     text
 }
