@@ -10,10 +10,10 @@
 //!   [`watch`](SchedulingClient::watch) shows it happening.
 //! - **Every answer carries the revision it was made from**, so that a list can be continued by a
 //!   watch without a gap.
-//! - **A stop is not a scale.** `stop_instance` ends one process, and its slot gets a new one, which
-//!   is what an operator wants of a process that misbehaves; to have fewer, scale.
-//! - **Agents pull.** [`assignments`](SchedulingClient::assignments) is a stream that an agent holds
-//!   open, [`report`](SchedulingClient::report) is what it says back; nobody ever dials an agent.
+//! - **A stop is not a scale.** `stop_instance` ends one process, and its slot gets a new one,
+//!   which is what an operator wants of a process that misbehaves; to have fewer, scale.
+//! - **Agents pull.** [`assignments`](SchedulingClient::assignments) is a stream that an agent
+//!   holds open, [`report`](SchedulingClient::report) is what it says back; nobody ever dials an agent.
 //! - **Wire types are plain**: texts and numbers. Names and specs are checked where they arrive,
 //!   and an [`Error`](rpc::Error) names the field, in a stable `reason` (see [`reason`]) and with a
 //!   hint what to do.

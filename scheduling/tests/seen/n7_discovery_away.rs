@@ -13,7 +13,8 @@ async fn seen_7_no_call_is_lost_while_discovery_is_away() {
     let ports = free_ports(3);
     let discovery = format!(
         "[[service]]\nname = \"discovery\"\nreplicas = 1\nports.well_known = [{}]\n\
-         artifact.cargo = {{ manifest_path = \"discovery/Cargo.toml\", bin_name = \"discovery\" }}\n",
+         artifact.cargo.manifest_path = \"discovery/Cargo.toml\"\n\
+         artifact.cargo.bin_name = \"discovery\"\n",
         ports[0]
     );
     let echo = format!("{}after = [\"discovery\"]\n", echo(&ports[1..]));

@@ -36,7 +36,10 @@ pub enum BuildError {
         why: String,
     },
     /// Cargo failed.
-    #[error("cargo could not build {bin_name} of {manifest}; its last lines:\n{}", .lines.join("\n"))]
+    #[error(
+        "cargo could not build {bin_name} of {manifest}; its last lines:\n{}",
+        .lines.join("\n")
+    )]
     Failed {
         /// Which binary.
         bin_name: String,

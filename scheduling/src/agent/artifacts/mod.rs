@@ -3,8 +3,8 @@
 //! - A **command** is taken as it is.
 //! - A binary of **Orrery's own workspace** is looked for beside the running executable, where
 //!   `cargo build` puts all of them, and where an installation has them too.
-//! - Whatever is missing, and every **other manifest**, is built by Cargo: one `cargo build` for all
-//!   that is asked for together, never one per instance.
+//! - Whatever is missing, and every **other manifest**, is built by Cargo: one `cargo build` for
+//!   all that is asked for together, never one per instance.
 //!
 //! When is a binary too old? When the operator acts ([`Artifacts::refresh`]: a start of scheduling,
 //! an apply, a restart), the sources that Cargo's dep-info file names are compared with the binary:
