@@ -67,7 +67,6 @@ impl Outbox {
 
     /// Moves what is to be written next into `writing`, which is empty. Returns who waited for
     /// the room that this makes.
-    #[must_use]
     pub(crate) fn take(&mut self, writing: &mut BytesMut) -> IntoValues<u64, Waker> {
         debug_assert!(writing.is_empty(), "what was taken before is written first");
         std::mem::swap(writing, &mut self.urgent);

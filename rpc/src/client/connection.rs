@@ -232,3 +232,66 @@ pub(crate) fn keepalive_of(limits: &Limits, live: usize) -> Duration {
         limits.keepalive_idle
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::client::{Request, Unary};
+    use crate::{Codec, Metadata};
+
+    /// Many callers with little patience, a peer that shook hands and takes nothing more.
+    #[tokio::test]
+    async fn a_hung_peer_costs_its_callers_a_bounded_queue_and_nothing_once_they_gave_up() {
+        let limits = Limits {
+            queued_bytes_max: 64 << 10,
+            ..Limits::default()
+        };
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let shake = async {
+            let preface = Preface::of(&limits).to_bytes();
+            theirs.write_all(&preface).await.expect("room");
+            theirs.read_exact(&mut [0; 16]).await.expect("a preface");
+        };
+        let (handle, ()) = tokio::join!(Connection::over(ours, peer, &limits), shake);
+        let Ok(handle) = handle else {
+            panic!("hands were shaken");
+        };
+        let handle = Arc::new(handle);
+        let args = serde_json::Value::String("x".repeat(1 << 10));
+        let calls: Vec<_> = (0..2_000)
+            .map(|n| {
+                let (handle, args) = (Arc::clone(&handle), args.clone());
+                tokio::spawn(async move {
+                    let now = Instant::now();
+                    let request = Request {
+                        procedure: 1,
+                        args: &args,
+                        codec: Codec::Json,
+                        metadata: &Metadata::new(),
+                        deadline: Some(now + Duration::from_millis(50 + n % 50)),
+                        now,
+                    };
+                    Unary::new(&handle, &request).await
+                })
+            })
+            .collect();
+        let most = (64 << 10) + (2 << 10) + 2_000 * 24;
+        for call in calls {
+            let error = call.await.expect("no panic").expect_err("nobody answers");
+            assert_eq!(error.code, crate::Code::DeadlineExceeded, "{error:?}");
+            let queued = handle.lock().outbox.queued_bytes();
+            assert!(queued <= most, "{queued} bytes are queued");
+        }
+        assert!(handle.is_open(), "the peer is not given up within a moment");
+        let mut state = handle.lock();
+        assert_eq!(state.slots.live(), 0, "no call is kept");
+        let waiting = state.outbox.everybody().len();
+        assert!(
+            waiting <= 1,
+            "{waiting} wakers of callers that are gone are kept"
+        );
+    }
+}

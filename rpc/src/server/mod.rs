@@ -8,6 +8,8 @@ mod job;
 mod listener;
 mod router;
 mod sender;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use connection::ServerConnection;
 pub use incoming::{HandlerFuture, Incoming};
