@@ -309,41 +309,6 @@ async fn metadata_beside_a_result_that_does_not_fit_is_an_error_and_not_part_of_
         .expect("still serves");
 }
 
-#[test]
-fn a_stream_asked_for_as_the_server_stops_does_not_run_for_ever() {
-    let (asked, seen) = {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let (server, seen) = runtime.block_on(start());
-        let mut stream = std::net::TcpStream::connect(server.address()).expect("a server");
-        use std::io::{Read as _, Write as _};
-        stream.write_all(&preface()).expect("room");
-        stream.read_exact(&mut [0; 16]).expect("a preface");
-        let asks = request(1, TICK_PROCEDURE, &Empty {});
-        // On the only worker: the connection's task cannot run between the two.
-        runtime.block_on(async {
-            let both = tokio::spawn(async move {
-                stream.write_all(&asks).expect("room");
-                drop(server);
-                stream
-            });
-            both.await.expect("no panic");
-        });
-        runtime.shutdown_timeout(Duration::from_millis(300));
-        (seen.started.load(SeqCst), seen)
-    };
-    let sent = seen.items_sent.load(SeqCst);
-    std::thread::sleep(Duration::from_millis(50)); // why: a handler that runs on would send now
-    assert_eq!(
-        seen.items_sent.load(SeqCst),
-        sent,
-        "{asked} handlers run on"
-    );
-}
-
 #[tokio::test]
 async fn a_handshake_that_ends_after_the_server_did_is_not_served() {
     let (server, seen) = start().await;

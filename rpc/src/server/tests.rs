@@ -9,8 +9,9 @@ use tokio::io::duplex;
 use super::connection::{Ended, ServerConnection};
 use super::driver::Driver;
 use super::router::{Parts, Router};
+use super::sender::StreamSender;
 use crate::frame::Preface;
-use crate::{HealthState, Limits};
+use crate::{Code, Codec, Empty, HealthState, Limits};
 
 #[derive(Default)]
 struct Wakes(AtomicUsize);
@@ -50,4 +51,13 @@ async fn a_call_that_ends_as_it_is_cancelled_does_not_keep_the_connection_busy()
         assert_eq!(serving.as_mut().poll(&mut cx), Poll::Pending);
     }
     assert_eq!(wakes.0.load(SeqCst), 0, "it goes round and round");
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_as_its_connection_closes_ends_and_does_not_run_for_ever() {
+    let connection = connection();
+    connection.close();
+    let sender = StreamSender::<Empty>::new(connection, 7, Codec::Bincode);
+    let error = sender.send(&Empty {}).await.expect_err("nobody reads");
+    assert_eq!(error.code, Code::Cancelled);
 }
