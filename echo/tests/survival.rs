@@ -211,11 +211,7 @@ async fn an_instance_serves_without_discovery_and_registers_when_it_appears() {
         })
         .await
         .unwrap();
-    assert!(
-        server.stderr().contains("not announced"),
-        "{}",
-        server.stderr()
-    );
+    server.says("not announced");
     let _discovery = start_discovery(address);
     let resolver = Resolver::new(address);
     assert!(resolver.wait_until("echo", PATIENCE, live_with(1)).await);
