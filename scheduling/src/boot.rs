@@ -17,7 +17,7 @@ use crate::announce::{Booted, Registry};
 use crate::brain::{Brain, Handle, MemoryError};
 use crate::config::Config;
 use crate::defaults::{self, Takeover};
-use crate::handlers::Handlers;
+use crate::handlers::{Handlers, render};
 use crate::screen::Screen;
 use crate::shutdown::{self, Remains};
 
@@ -81,6 +81,8 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
         local,
         limits,
     };
+    let feed = handlers.brain.feed().clone();
+    setup.add_metrics(move || feed.metrics());
     let server = setup.server().service(SchedulingDispatch::new(handlers));
     Ok(App::new(server).on_stop(move |reason| shutdown::stop_fleet(reason, handle, remains)))
 }
@@ -172,9 +174,15 @@ fn limits(can: &Enforcement) -> String {
 async fn build(artifacts: &Artifacts, snapshot: &Snapshot) {
     let specs = snapshot.specs.values().filter(|spec| spec.replicas > 0);
     let wanted: Vec<Artifact> = specs.map(|spec| spec.artifact.clone()).collect();
-    for (_, error) in artifacts.refresh(&wanted).await {
-        tracing::warn!(%error, "not built");
-    }
+    let failures = artifacts.refresh(&wanted).await;
+    let Some((_, first)) = failures.first() else {
+        return;
+    };
+    let names = failures
+        .iter()
+        .map(|(artifact, _)| render::artifact(artifact));
+    let names = names.collect::<Vec<_>>().join(", ");
+    tracing::warn!(error = %first, names, "not built; what was built before is used if it is there");
 }
 
 /// When the state cannot be made durable any more, nothing may be acknowledged: the process ends,

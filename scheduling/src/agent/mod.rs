@@ -96,7 +96,7 @@ pub struct Agent {
     seen: UnboundedSender<(InstanceId, Seen)>,
     seeing: UnboundedReceiver<(InstanceId, Seen)>,
     /// What was reported and not understood yet, and when.
-    sent: Vec<(Report, Instant)>,
+    sent: BTreeMap<InstanceId, Vec<(Report, Instant)>>,
 }
 
 /// How a start went.
@@ -136,7 +136,8 @@ impl Agent {
                     return;
                 }
             }
-            let again = self.sent.iter().map(|(_, at)| *at + REPORT_AGAIN).min();
+            let sent = self.sent.values().flatten();
+            let again = sent.map(|(_, at)| *at + REPORT_AGAIN).min();
             tokio::select! {
                 changed = assignments.changed() => if changed.is_err() { return },
                 Some(first) = self.happened.recv() => self.started(first),
@@ -180,14 +181,17 @@ impl Agent {
         let before = std::mem::take(&mut self.sent);
         let mut fresh = Vec::new();
         for report in reports {
-            let last = before.iter().find(|(sent, _)| *sent == report);
-            match last {
-                Some((_, at)) if now < *at + REPORT_AGAIN => self.sent.push((report, *at)),
-                _ => {
-                    self.sent.push((report.clone(), now));
-                    fresh.push(report);
+            let earlier = before.get(&report.instance).into_iter().flatten();
+            let mut lately = earlier.filter(|(_, at)| now < *at + REPORT_AGAIN);
+            let sent_at = match lately.find(|(sent, _)| *sent == report) {
+                Some((_, at)) => *at,
+                None => {
+                    fresh.push(report.clone());
+                    now
                 }
-            }
+            };
+            let sent = self.sent.entry(report.instance.clone()).or_default();
+            sent.push((report, sent_at));
         }
         fresh
     }

@@ -82,7 +82,7 @@ impl Agent {
             tell,
             seen,
             seeing,
-            sent: Vec::new(),
+            sent: BTreeMap::new(),
         })
     }
 }

@@ -1,9 +1,10 @@
 //! What changed lately, for those who watch. Holds only what is durable.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use model::{InstanceId, ServiceName};
+use model::{InstanceId, InstanceState, ServiceName};
 use reconciliation::{Change, Event, Write};
 use tokio::sync::watch;
 
@@ -74,6 +75,8 @@ struct Kept {
     /// Everything after this revision is in `commits`.
     complete_after: u64,
     events: VecDeque<(u64, Event)>,
+    /// How many instances there are in each state.
+    counts: BTreeMap<InstanceState, usize>,
 }
 
 impl Feed {
@@ -84,6 +87,7 @@ impl Feed {
                 commits: VecDeque::new(),
                 complete_after: revision,
                 events: events.into(),
+                counts: BTreeMap::new(),
             }),
             position: watch::Sender::new(Position { revision, event }),
         }))
@@ -110,6 +114,30 @@ impl Feed {
             position.revision = revision;
             position.event = last.unwrap_or(position.event);
         });
+    }
+
+    /// Takes note of how many instances there are in each state.
+    pub(crate) fn count(&self, states: impl Iterator<Item = InstanceState>) {
+        let mut counts = BTreeMap::new();
+        for state in states {
+            *counts.entry(state).or_default() += 1;
+        }
+        self.lock().counts = counts;
+    }
+
+    /// Gauges in OpenMetrics format.
+    pub(crate) fn metrics(&self) -> String {
+        let mut text = String::from(
+            "# TYPE orrery_instances gauge\n\
+             # HELP orrery_instances Instances, those that ended and are remembered included.\n",
+        );
+        for (state, count) in &self.lock().counts {
+            let _ = writeln!(text, "orrery_instances{{state=\"{state}\"}} {count}");
+        }
+        let revision = self.0.position.borrow().revision;
+        text.push_str("# TYPE orrery_revision gauge\n# HELP orrery_revision Of the state.\n");
+        let _ = writeln!(text, "orrery_revision {revision}");
+        text
     }
 
     /// Changes with every commit.

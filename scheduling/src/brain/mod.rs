@@ -311,6 +311,8 @@ impl<S: Store> Brain<S> {
             tracing::debug!(%event, "happened");
         }
         self.agents.publish(&self.snapshot);
+        let instances = self.snapshot.instances.values();
+        self.feed.count(instances.map(|instance| instance.state));
         self.feed.publish(self.snapshot.revision.0, touched, events);
         Ok(())
     }

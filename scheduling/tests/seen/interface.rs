@@ -201,6 +201,14 @@ async fn usage_and_explanations_are_there_for_every_instance() {
             .unwrap();
         assert!(!explained.because.is_empty(), "{explained:?}");
     }
+    let metrics = fleet
+        .process
+        .builtin()
+        .metrics(&rpc::Empty {})
+        .await
+        .unwrap();
+    let counted = "orrery_instances{state=\"healthy\"} 2\n";
+    assert!(metrics.text.contains(counted), "{}", metrics.text);
     let all = ListInstancesArgs {
         service: Some("a".into()),
         ended: false,
