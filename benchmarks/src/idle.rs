@@ -63,10 +63,9 @@ pub(crate) fn measure(quick: bool) -> Result<Section, Failure> {
         "slowest",
     ];
     let body = format!(
-        "{count} open connections to one server, one call made on each, then nothing, then one on each again. \
-         Memory is \
-         what the server's resident set grew by, by connection; the kernel's socket buffers are \
-         not in it. {VERSIONS}\n{}\n",
+        "{count} open connections to one server, one call made on each, then nothing, then one on \
+         each again. Memory is what the server's resident set grew by, by connection; the kernel's \
+         socket buffers are not in it.\n\n{VERSIONS}\n{}\n",
         table(&header, rows)
     );
     Ok(Section { name: "idle", body })
