@@ -73,7 +73,8 @@ async fn seen_1_the_default_fleet_boots_healthy_and_is_registered() {
 async fn seen_1_the_table_fits_a_terminal_and_says_where_to_look() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("fleet.toml");
-    let dies = script("dies", "exit 1");
+    // One that would have to say that it is ready, and never does.
+    let dies = script("dies", "exit 1").replacen("\"none\"", "\"procedure\"", 1);
     std::fs::write(&file, format!("{}{dies}", sleeper("sleepy", 2))).unwrap();
     let child = Command::new(SCHEDULING)
         .args(["--fleet", file.to_str().unwrap()])
@@ -118,7 +119,8 @@ impl Drop for Drained {
     fn drop(&mut self) {
         crate::harness::kill(self.0.id(), rustix::process::Signal::TERM);
         let status = self.0.wait();
-        assert!(std::thread::panicking() || status.unwrap().success());
+        let status = status.unwrap();
+        assert!(std::thread::panicking() || status.success(), "{status}");
     }
 }
 
