@@ -1,4 +1,4 @@
-//! Bad links and hung peers, made in process from a seed: every call ends once, with its own answer.
+//! Bad links and hung peers, made in process from a seed: every call ends once, with its answer.
 
 mod common;
 
