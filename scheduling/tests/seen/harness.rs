@@ -172,21 +172,20 @@ fn launch(dir: &Path, args: &[String]) -> Process {
 
 impl Drop for Fleet {
     fn drop(&mut self) {
-        // Scheduling first: it would start anew what is ended here.
-        let pid = Pid::from_raw(self.process.pid().cast_signed());
-        if let Some(pid) = pid.filter(|_| is_running(self.process.pid(), SCHEDULING)) {
-            let _ = kill_process(pid, Signal::KILL);
+        // Scheduling first, and awaited: it would start anew what is ended here.
+        if is_running(self.process.pid(), SCHEDULING) {
+            self.process.kill();
         }
         let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = marked(self.dir.path());
-            if left.is_empty() || Instant::now() > deadline {
-                return;
-            }
+        // Twice, because a process has no environment in the middle of its exec.
+        let mut clean = 0;
+        while clean < 2 && Instant::now() < deadline {
+            let left = of_directory(self.dir.path());
+            clean = if left.is_empty() { clean + 1 } else { 0 };
             for pid in left {
                 kill(pid, Signal::KILL);
             }
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }
@@ -202,19 +201,29 @@ pub(crate) fn kill(pid: u32, signal: Signal) {
     }
 }
 
-/// Processes that were started for the data directories in here, zombies apart.
+/// Instances that were started for the data directories in here, zombies apart.
 fn marked(dir: &Path) -> Vec<u32> {
     let scopes: Vec<String> = ["scheduling", "agent-far"]
         .iter()
         .filter_map(|own| fs::read_to_string(dir.join("data").join(own).join("scope")).ok())
         .map(|scope| format!("ORRERY_SCOPE={}", scope.trim()))
         .collect();
+    with_variable(|variable| scopes.iter().any(|scope| scope.as_bytes() == variable))
+}
+
+/// Whatever runs on a data directory in here: instances, agents, scheduling, and a copy of it that
+/// is about to become an instance.
+fn of_directory(dir: &Path) -> Vec<u32> {
+    let data = format!("ORRERY_DATA={}", dir.join("data").display());
+    with_variable(|variable| variable == data.as_bytes())
+}
+
+fn with_variable(wanted: impl Fn(&[u8]) -> bool) -> Vec<u32> {
     let pids = fs::read_dir("/proc").unwrap().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let mut variables = environment.split(|b| *b == 0);
-        variables.any(|v| scopes.iter().any(|scope| scope.as_bytes() == v))
+        environment.split(|b| *b == 0).any(&wanted)
     })
     .collect()
 }
