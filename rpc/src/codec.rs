@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bytes_field;
+
 /// The largest payload any limit can be raised to, in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 
@@ -90,8 +92,10 @@ const CONFIGURATION: bincode::config::Configuration<
 > = bincode::config::standard().with_limit::<PAYLOAD_BYTES_MAX>();
 
 fn decode_bincode<T: DeserializeOwned>(input: &Bytes) -> Result<T, CodecError> {
-    let (value, read) = bincode::serde::decode_from_slice(input, CONFIGURATION)
-        .map_err(|e| CodecError(e.to_string()))?;
+    let (value, read) = bytes_field::slicing(input, || {
+        bincode::serde::borrow_decode_from_slice(input, CONFIGURATION)
+    })
+    .map_err(|e| CodecError(e.to_string()))?;
     if read != input.len() {
         let left = input.len() - read;
         return Err(CodecError(format!(

@@ -61,6 +61,7 @@ extern crate self as rpc;
     reason = "`service!` makes public items; this crate exports and uses only some of them here"
 )]
 mod builtin;
+mod bytes_field;
 mod channel;
 mod client;
 mod clock;
@@ -100,6 +101,7 @@ pub type ProcedureId = u32;
 /// What generated code names. Not part of the interface.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::bytes_field::deserialize as bytes_field;
     pub use crate::server::{HandlerFuture, Incoming};
     pub use schemars;
     pub use serde;

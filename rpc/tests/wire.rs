@@ -98,6 +98,28 @@ struct Names {
 }
 
 #[test]
+fn large_byte_fields_are_slices_of_the_frame_and_small_ones_are_not() {
+    #[derive(Debug, Clone, PartialEq, Serializable, Deserializable)]
+    struct Two {
+        small: Bytes,
+        large: Bytes,
+    }
+    let value = Two {
+        small: Bytes::from(vec![1; 100]),
+        large: Bytes::from(vec![2; 100_000]),
+    };
+    let frame = encode(Codec::Bincode, &value);
+    let read = Two::decode(Codec::Bincode, &frame).expect("what was written");
+    assert_eq!(read, value);
+    let within = |bytes: &Bytes| frame.as_ptr_range().contains(&bytes.as_ptr());
+    assert!(within(&read.large), "a large field is not copied");
+    assert!(
+        !within(&read.small),
+        "a small field does not keep the frame alive"
+    );
+}
+
+#[test]
 fn bytes_left_over_are_an_error() {
     let mut bytes = BytesMut::from(&encode(Codec::Bincode, &sample())[..]);
     bytes.extend_from_slice(&[0]);

@@ -8,7 +8,9 @@
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::{format_ident, quote};
-use syn::{Attribute, Data, DeriveInput, Error, Visibility, parse_macro_input};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Field, Type, Visibility, parse_macro_input, parse_quote,
+};
 
 /// Makes a type writable to the wire, in every codec, and describable as a JSON schema.
 #[proc_macro_derive(Serializable, attributes(serde, schemars))]
@@ -94,6 +96,15 @@ fn serializable_impl(input: &DeriveInput) -> Tokens {
 }
 
 fn deserializable_impl(input: &DeriveInput) -> Tokens {
+    let mut input = input.clone();
+    for_each_field(&mut input.data, |field| {
+        if is_bytes(&field.ty) {
+            field.attrs.push(parse_quote! {
+                #[serde(deserialize_with = "::rpc::__private::bytes_field")]
+            });
+        }
+    });
+    let input = &input;
     let name = &input.ident;
     let text = name.to_string();
     let reader = twin(
@@ -127,21 +138,11 @@ fn twin(input: &DeriveInput, name: &str, derive: &Tokens, attributes: &Tokens) -
     twin.ident = format_ident!("{name}");
     twin.vis = Visibility::Inherited;
     keep_attributes(&mut twin.attrs);
-    match &mut twin.data {
-        Data::Struct(data) => data
-            .fields
+    for_each_field(&mut twin.data, |field| keep_attributes(&mut field.attrs));
+    if let Data::Enum(data) = &mut twin.data {
+        data.variants
             .iter_mut()
-            .for_each(|f| keep_attributes(&mut f.attrs)),
-        Data::Enum(data) => {
-            for variant in &mut data.variants {
-                keep_attributes(&mut variant.attrs);
-                variant
-                    .fields
-                    .iter_mut()
-                    .for_each(|f| keep_attributes(&mut f.attrs));
-            }
-        }
-        Data::Union(_) => {}
+            .for_each(|variant| keep_attributes(&mut variant.attrs));
     }
     quote! {
         #[derive(#derive)]
@@ -150,6 +151,27 @@ fn twin(input: &DeriveInput, name: &str, derive: &Tokens, attributes: &Tokens) -
         #[allow(dead_code, clippy::allow_attributes, clippy::allow_attributes_without_reason)]
         #twin
     }
+}
+
+fn for_each_field(data: &mut Data, mut each: impl FnMut(&mut Field)) {
+    match data {
+        Data::Struct(data) => data.fields.iter_mut().for_each(each),
+        Data::Enum(data) => {
+            for variant in &mut data.variants {
+                variant.fields.iter_mut().for_each(&mut each);
+            }
+        }
+        Data::Union(_) => {}
+    }
+}
+
+/// Whether a field is of type `Bytes`, by its name: a slice of the frame instead of a copy.
+fn is_bytes(ty: &Type) -> bool {
+    let Type::Path(path) = ty else { return false };
+    path.path
+        .segments
+        .last()
+        .is_some_and(|last| last.ident == "Bytes" && last.arguments.is_none())
 }
 
 /// Other derives' attributes mean nothing to the twin; documentation becomes descriptions.
