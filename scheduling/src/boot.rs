@@ -182,7 +182,7 @@ async fn build(artifacts: &Artifacts, snapshot: &Snapshot) {
         .iter()
         .map(|(artifact, _)| render::artifact(artifact));
     let names = names.collect::<Vec<_>>().join(", ");
-    tracing::warn!(error = %first, names, "not built; what was built before is used if it is there");
+    tracing::warn!(error = %first, names, "not built; an earlier build is used if there is one");
 }
 
 /// When the state cannot be made durable any more, nothing may be acknowledged: the process ends,

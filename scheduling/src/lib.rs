@@ -13,7 +13,7 @@
 //! - **A stop is not a scale.** `stop_instance` ends one process, and its slot gets a new one,
 //!   which is what an operator wants of a process that misbehaves; to have fewer, scale.
 //! - **Agents pull.** [`assignments`](SchedulingClient::assignments) is a stream that an agent
-//!   holds open, [`report`](SchedulingClient::report) is what it says back; nobody ever dials an agent.
+//!   holds open, [`report`](SchedulingClient::report) is what it says back; nobody dials an agent.
 //! - **Wire types are plain**: texts and numbers. Names and specs are checked where they arrive,
 //!   and an [`Error`](rpc::Error) names the field, in a stable `reason` (see [`reason`]) and with a
 //!   hint what to do.
