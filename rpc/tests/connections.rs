@@ -376,12 +376,14 @@ async fn calls_spread_over_endpoints_and_follow_them() {
         (Code::Unavailable, "no-instance")
     );
     endpoints.send_replace(Arc::from(vec![endpoint(&one), endpoint(&two)]));
-    for _ in 0..400 {
+    // However slow one of them was once: what was not measured for long counts less and less.
+    let counts = || (seen_one.started.load(SeqCst), seen_two.started.load(SeqCst));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while counts().0.min(counts().1) < 50 {
+        assert!(Instant::now() < deadline, "{:?} calls", counts());
         client.count(&Millis { ms: 0 }).await.expect("an answer");
     }
-    let (a, b) = (seen_one.started.load(SeqCst), seen_two.started.load(SeqCst));
-    assert_eq!(a + b, 400);
-    assert!(a > 20 && b > 20, "{a} and {b} calls");
+    let b = counts().1;
     endpoints.send_replace(Arc::from(vec![endpoint(&two)]));
     drop(one);
     for _ in 0..100 {

@@ -241,7 +241,8 @@ async fn over_a_link_that_splits_delays_and_cuts_every_call_ends_with_its_own_an
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn on_many_threads_no_call_gets_what_belongs_to_another() {
     let (server, seen) = start().await;
-    assert_eq!(mixed_calls(&client(&server), 1, 32, 400).await, 0);
+    let client = client(&server);
+    assert_eq!(mixed_calls(&client, 1, 32, 400).await, 0);
     assert_eq!(server.connections(), 1);
     common::until("every handler is over", || {
         use std::sync::atomic::Ordering::SeqCst;
@@ -253,7 +254,8 @@ async fn on_many_threads_no_call_gets_what_belongs_to_another() {
 #[tokio::test]
 async fn on_one_thread_no_call_gets_what_belongs_to_another() {
     let (server, _) = start().await;
-    assert_eq!(mixed_calls(&client(&server), 2, 32, 200).await, 0);
+    let client = client(&server);
+    assert_eq!(mixed_calls(&client, 2, 32, 200).await, 0);
     assert_eq!(server.connections(), 1);
 }
 

@@ -42,7 +42,7 @@ fn wrong(text: &str, error: &toml::de::Error) -> Error {
     });
     let what = error.message().trim().replace('\n', "; ");
     Error::invalid(reason::INVALID_SPEC, format!("{place}{what}"))
-        .with_hint("`orrery describe <service>` shows a complete spec")
+        .with_hint("`orrery spec <service>` shows a complete spec")
 }
 
 /// A spec as `parse` takes it.

@@ -14,6 +14,8 @@ use crate::client::{Connection, Handle};
 use crate::{Code, Error, Limits};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(5);
+/// A latency counts half after this long without a call.
+const FORGET_HALF_MS: u64 = 100;
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// One server.
@@ -26,6 +28,9 @@ pub(super) struct Peer {
     in_flight: AtomicU32,
     /// Moving average of the latency, in microseconds.
     latency_us: AtomicU64,
+    /// When that was last measured, in milliseconds since `born`.
+    measured_ms: AtomicU64,
+    born: Instant,
     failing: AtomicU32,
     /// Until when nobody should try to connect, because the last attempt failed.
     down_until: Mutex<Option<Instant>>,
@@ -46,6 +51,8 @@ impl Peer {
             connecting: Arc::default(),
             in_flight: AtomicU32::new(0),
             latency_us: AtomicU64::new(0),
+            measured_ms: AtomicU64::new(0),
+            born: Instant::now(),
             failing: AtomicU32::new(0),
             down_until: Mutex::new(None),
         }
@@ -105,11 +112,20 @@ impl Peer {
         }
     }
 
+    fn age_ms(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// What a further call here would cost, compared with other peers.
     pub(super) fn cost(&self, weight: u32) -> f64 {
         let waiting = f64::from(self.in_flight.load(Relaxed)) + 1.0;
         // In steps of two from a quarter of a millisecond: what is about as fast counts the same.
-        let latency = (self.latency_us.load(Relaxed) / 256).next_power_of_two() as f64;
+        // What was not measured for long counts less and less, or a server that was slow once
+        // would never be asked again.
+        let age_ms = self.age_ms().saturating_sub(self.measured_ms.load(Relaxed));
+        let halvings = (age_ms / FORGET_HALF_MS).min(63) as u32;
+        let latency = (self.latency_us.load(Relaxed) >> halvings) / 256;
+        let latency = latency.next_power_of_two() as f64;
         let failing = f64::from(self.failing.load(Relaxed).min(20)).exp2();
         waiting * latency * failing / f64::from(weight.max(1))
     }
@@ -153,6 +169,7 @@ impl Load {
             before - (before - us) / 8
         };
         self.peer.latency_us.store(after, Relaxed);
+        self.peer.measured_ms.store(self.peer.age_ms(), Relaxed);
     }
 }
 

@@ -41,7 +41,7 @@ fn command(error: &CommandError) -> Error {
         CommandError::Spec { service, source } => {
             let message = format!("{}: {} (service {service})", source.field, source.why);
             Error::invalid(reason::INVALID_SPEC, message)
-                .with_hint("`orrery describe <service>` shows a complete spec")
+                .with_hint("`orrery spec <service>` shows a complete spec")
         }
         CommandError::Cycle(cycle) => Error::invalid(reason::DEPENDENCY_CYCLE, cycle.to_string())
             .with_hint("a service can only wait for services that do not wait for it"),
