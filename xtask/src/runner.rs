@@ -111,12 +111,12 @@ fn copy_in_background(
     });
 }
 
-/// What one line says: libtest's `test result:` or nextest's `Summary`.
+/// What one line says: libtest's `test result:` or nextest's `Summary`. What nextest shows again of
+/// a failed test is indented, and was counted already.
 fn count(line: &str) -> Tally {
-    let line = line.trim();
     let counts = if let Some(rest) = line.strip_prefix("test result: ") {
         rest.split_once(". ").map(|(_, counts)| counts)
-    } else if line.starts_with("Summary [") {
+    } else if line.trim_start().starts_with("Summary [") {
         line.split_once("run: ").map(|(_, counts)| counts)
     } else {
         None
@@ -174,6 +174,11 @@ mod tests {
         );
         check(
             "        PASS [   0.1s] store::conformance a put is 3 passed",
+            0,
+            0,
+        );
+        check(
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; shown again",
             0,
             0,
         );
