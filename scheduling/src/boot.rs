@@ -173,7 +173,7 @@ fn limits(can: &Enforcement) -> String {
 /// and the rest of the fleet boots.
 async fn build(artifacts: &Artifacts, snapshot: &Snapshot) {
     let specs = snapshot.specs.values().filter(|spec| spec.replicas > 0);
-    let wanted: Vec<Artifact> = specs.map(|spec| spec.artifact.clone()).collect();
+    let wanted: Vec<Artifact> = specs.flat_map(with_companions).collect();
     let failures = artifacts.refresh(&wanted).await;
     let Some((_, first)) = failures.first() else {
         return;
@@ -183,6 +183,25 @@ async fn build(artifacts: &Artifacts, snapshot: &Snapshot) {
         .map(|(artifact, _)| render::artifact(artifact));
     let names = names.collect::<Vec<_>>().join(", ");
     tracing::warn!(error = %first, names, "not built; an earlier build is used if there is one");
+}
+
+/// What is built with a service. With the page comes the command line, its other face: the first
+/// thing that whoever boots a fleet wants to have.
+fn with_companions(spec: &ServiceSpec) -> Vec<Artifact> {
+    let mut all = vec![spec.artifact.clone()];
+    if let Artifact::Cargo {
+        manifest_path,
+        bin_name,
+    } = &spec.artifact
+        && bin_name == "dashboard"
+    {
+        let (manifest_path, bin_name) = (manifest_path.clone(), "orrery".to_owned());
+        all.push(Artifact::Cargo {
+            manifest_path,
+            bin_name,
+        });
+    }
+    all
 }
 
 /// When the state cannot be made durable any more, nothing may be acknowledged: the process ends,

@@ -102,9 +102,22 @@ fn table(view: &View<'_>, address: SocketAddr, took: Duration) -> String {
     if let Some(port) = first_port(view.snapshot, "dashboard") {
         let _ = writeln!(text, "  dashboard  http://127.0.0.1:{port}");
     }
-    text.push_str("  look       orrery status\n");
+    let _ = writeln!(text, "  look       {} status", command_line());
     text.push_str("  stop       Ctrl-C (ends the fleet; kill -9 of this process does not)\n");
     text
+}
+
+/// How to call `orrery` from here: its path if it lies beside this program, as short as it can be.
+fn command_line() -> String {
+    let beside = std::env::current_exe()
+        .ok()
+        .map(|exe| exe.with_file_name("orrery"));
+    let Some(beside) = beside.filter(|path| path.exists()) else {
+        return "orrery".to_owned();
+    };
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = beside.strip_prefix(here).unwrap_or(&beside);
+    path.display().to_string()
 }
 
 fn row(instance: &Instance, now: Timestamp) -> String {
