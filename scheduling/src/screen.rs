@@ -91,7 +91,7 @@ fn table(view: &View<'_>, address: SocketAddr, took: Duration) -> String {
     for waiting in view.waiting {
         let line = format!("{} {}", waiting.slot, waiting.reason);
         let line = line.lines().next().unwrap_or_default().to_owned();
-        let _ = writeln!(text, "{}", cut(&line, 80));
+        let _ = writeln!(text, "{}", wrapped(&line, 80));
     }
     let healthy = running.iter().filter(|i| i.state == InstanceState::Healthy);
     let healthy = healthy.count();
@@ -105,6 +105,24 @@ fn table(view: &View<'_>, address: SocketAddr, took: Duration) -> String {
     let _ = writeln!(text, "  look       {} status", command_line());
     text.push_str("  stop       Ctrl-C (ends the fleet; kill -9 of this process does not)\n");
     text
+}
+
+/// Broken between words into lines of at most `width`: why something waits is not cut short.
+fn wrapped(line: &str, width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in line.split_whitespace() {
+        let last = lines.last().map_or(0, |last| last.chars().count());
+        if last > 0 && last + 1 + word.chars().count() > width {
+            lines.push("   ".to_owned());
+        }
+        if let Some(last) = lines.last_mut() {
+            let gap = if last.is_empty() { "" } else { " " };
+            last.push_str(gap);
+            last.push_str(word);
+        }
+    }
+    let lines: Vec<String> = lines.iter().map(|line| cut(line, width)).collect();
+    lines.join("\n")
 }
 
 /// How to call `orrery` from here: its path if it lies beside this program, as short as it can be.
