@@ -1,0 +1,1 @@
+//! Which endpoint gets the call: rendezvous, two choices, outliers, breakers.

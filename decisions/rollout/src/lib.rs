@@ -1,0 +1,1 @@
+//! Waves, canaries, gates, revert: how a fleet goes from one version to the next.
