@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use rpc::HealthState;
@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::http::Pages;
 use crate::settings::Common;
+use crate::trust::{Authority, FleetPublicKey, TokenTable};
 
 /// Why a service ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +128,8 @@ pub struct Setup<S> {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
     pub(crate) metrics: Arc<Mutex<Vec<MetricsSource>>>,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) registry: Arc<OnceLock<SocketAddr>>,
 }
 
 impl<S> Setup<S> {
@@ -134,6 +137,28 @@ impl<S> Setup<S> {
     #[must_use]
     pub fn server(&self) -> rpc::Server {
         rpc::Server::new(self.name, self.version)
+    }
+
+    /// Whether calls to this service are guarded, as far as is known now.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.authority.is_on()
+    }
+
+    /// Believes the tokens that are signed with this fleet's key; the settings may have said
+    /// another one, which then stays.
+    pub fn believe(&self, key: FleetPublicKey) {
+        self.authority.believe(key);
+    }
+
+    /// Believes this table of tokens, which the service itself keeps up.
+    pub fn believe_tokens(&self, table: Arc<TokenTable>) {
+        let _ = self.authority.believe_tokens(table);
+    }
+
+    /// Says where discovery is, for whoever knows it better than the settings.
+    pub fn discovery_is_at(&self, address: SocketAddr) {
+        let _ = self.registry.set(address);
     }
 
     /// Adds text in OpenMetrics format to what `METRICS` and `/metrics` answer. Use this, and not

@@ -40,6 +40,7 @@
 //! | `ORRERY_INSTANCE` | which instance this is, as in `echo.2.7` |
 //! | `ORRERY_DISCOVERY` | where discovery listens; 127.0.0.1:10200 by default |
 //! | `ORRERY_DATA` | the folder for state |
+//! | `ORRERY_FLEET_KEY`, `ORRERY_CREDENTIAL`, `ORRERY_AUTH` | whom to believe: see [`trust`] |
 //!
 //! # Exit codes
 //! [`Exit`]: 0, 64 (bad flag), 69 (port or data taken), 70 (could not start), 78 (bad setting).
@@ -59,9 +60,10 @@ mod settings;
 mod shared_port;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod trust;
 
 pub use announce::{Announce, Announcement, Keeping, Standing};
 pub use app::{App, Health, Setup, StopReason};
 pub use exit::{Exit, Failure};
 pub use service::Service;
-pub use settings::{Common, Key, LogFormat, Raw, Scalar, Setting, Settings};
+pub use settings::{Auth, Common, Key, LogFormat, Raw, Scalar, Setting, Settings};

@@ -15,6 +15,7 @@ use crate::exit::{Exit, Failure};
 use crate::notify::notify;
 use crate::serving::{Serving, Stops};
 use crate::settings::{Common, Loaded, Settings, Sources, help, load};
+use crate::trust::{self, AuthorityGuard, Tokens};
 use crate::{log, port};
 
 /// Procedures up to this number are built into every server, and nobody looks for them by name.
@@ -26,6 +27,7 @@ pub struct Service {
     address: &'static str,
     version: &'static str,
     announce: Option<Box<dyn Announce>>,
+    tokens: Option<Box<dyn Tokens>>,
 }
 
 impl Service {
@@ -37,6 +39,7 @@ impl Service {
             address,
             version,
             announce: None,
+            tokens: None,
         }
     }
 
@@ -44,6 +47,13 @@ impl Service {
     #[must_use]
     pub fn announce(mut self, announce: impl Announce) -> Self {
         self.announce = Some(Box::new(announce));
+        self
+    }
+
+    /// Learns from `tokens` which opaque tokens there are; without this, it knows none.
+    #[must_use]
+    pub fn tokens(mut self, tokens: impl Tokens) -> Self {
+        self.tokens = Some(Box::new(tokens));
         self
     }
 
@@ -91,6 +101,8 @@ impl Service {
             name: self.name,
             version: self.version,
             metrics: Arc::default(),
+            authority: trust::authority(self.name, &common)?,
+            registry: Arc::default(),
             common,
         };
         let runtime = runtime(setup.common.threads)?;
@@ -125,12 +137,20 @@ impl Service {
         let mut stops = Stops::new()?;
         let mut about = self.about(&setup);
         let (health, metrics) = (setup.health.clone(), Arc::clone(&setup.metrics));
-        let drain_grace = setup.common.drain_grace;
-        let app: App = tokio::select! {
+        let (authority, registry) = (Arc::clone(&setup.authority), Arc::clone(&setup.registry));
+        let (auth, drain_grace) = (setup.common.auth, setup.common.drain_grace);
+        if let Some(path) = setup.common.credential.clone() {
+            trust::show_own_token(path)?;
+        }
+        let mut app: App = tokio::select! {
             built = build(setup) => built?.into(),
             _ = stops.signal() => return Ok(Exit::Ended),
         };
         about.http = app.has_pages();
+        let registry = registry.get().copied().unwrap_or(about.registry);
+        trust::follow(&authority, self.tokens, registry);
+        trust::refuse_strangers(&authority, auth, about.address)?;
+        app.server = app.server.guard(AuthorityGuard(authority));
         let serving = Serving::start(listener, app, health, metrics)?;
         let procedures = serving.rpc.procedures().into_iter();
         about.procedures = procedures.filter(|id| *id > BUILTIN_MAX).collect();

@@ -30,7 +30,7 @@ const NOWHERE: &str = "127.0.0.1:1";
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// A process about to be started. It gets port 0 and a discovery that is not there, unless it is
-/// told otherwise, and none of the test's own `ORRERY_*` variables.
+/// told otherwise, none of the test's own `ORRERY_*` variables, and asks nobody for a token.
 pub struct Start {
     command: Command,
 }
@@ -47,6 +47,7 @@ impl Start {
         }
         command.env_remove("RUST_LOG");
         command.env("PORT", "0").env("ORRERY_DISCOVERY", NOWHERE);
+        command.env("ORRERY_AUTH", "off");
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -1,14 +1,15 @@
 //! What a handler knows about its call.
 
+use std::any::Any;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::server::ServerConnection;
-use crate::{CallOptions, Codec, Metadata, ProcedureId};
+use crate::{AUTHORIZATION, CallOptions, Codec, Metadata, ProcedureId};
 
 /// What a handler knows about its call, and what it may say beside its result.
 pub struct Context {
@@ -20,6 +21,22 @@ pub struct Context {
     pub(crate) deadline: Option<Instant>,
     pub(crate) metadata: Metadata,
     pub(crate) reply: Mutex<Metadata>,
+    pub(crate) caller: OnceLock<Caller>,
+}
+
+/// Who makes a call, as a [`Guard`](crate::Guard) has found out.
+#[derive(Clone)]
+pub struct Caller {
+    /// Its name, for logs and records.
+    pub name: Arc<str>,
+    /// What else the guard knows, for code that knows the guard.
+    pub details: Arc<dyn Any + Send + Sync>,
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Caller").field(&self.name).finish()
+    }
 }
 
 impl std::fmt::Debug for Context {
@@ -67,12 +84,25 @@ impl Context {
         &self.metadata
     }
 
+    /// Who calls; `None` while no guard has said so.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Caller> {
+        self.caller.get()
+    }
+
+    /// Says who calls: for a [`Guard`](crate::Guard). The first word stays.
+    pub fn set_caller(&self, caller: Caller) {
+        let _ = self.caller.set(caller);
+    }
+
     /// Says something beside the result.
     pub fn set_reply_metadata(&self, name: &str, value: impl Into<Bytes>) {
         self.reply.lock().set(name, value);
     }
 
-    /// Options for a call made on behalf of this one: what is left of its time, and its trace.
+    /// Options for a call made on behalf of this one: what is left of its time, its trace, and the
+    /// caller's token, so that nobody gets to do through us what they may not do themselves. A
+    /// caller without a token stays one.
     #[must_use]
     pub fn options(&self) -> CallOptions {
         let mut options = CallOptions {
@@ -82,6 +112,10 @@ impl Context {
         if let Some(trace) = self.metadata.get(TRACE_PARENT) {
             options.metadata.set(TRACE_PARENT, trace.clone());
         }
+        let token = self.metadata.get(AUTHORIZATION).cloned();
+        options
+            .metadata
+            .set(AUTHORIZATION, token.unwrap_or_default());
         options
     }
 }

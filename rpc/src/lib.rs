@@ -67,6 +67,7 @@ mod client;
 mod clock;
 mod codec;
 mod context;
+mod credential;
 mod error;
 mod frame;
 mod limits;
@@ -85,7 +86,8 @@ pub use builtin::{
 pub use channel::{CallOptions, Channel, Endpoint, Reply};
 pub use client::Streaming;
 pub use codec::{Codec, CodecError, Deserializable, Empty, PAYLOAD_BYTES_MAX, Serializable};
-pub use context::Context;
+pub use context::{Caller, Context};
+pub use credential::{AUTHORIZATION, Credential};
 pub use error::{Code, Error, Retry};
 pub use frame::PREFACE_MAGIC;
 pub use limits::Limits;

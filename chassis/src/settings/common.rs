@@ -32,6 +32,13 @@ crate::settings! {
         pub log: String = "info".to_owned(),
         /// How it is logged: `human` or `json`.
         pub log_format: LogFormat = LogFormat::Human,
+        /// Whether calls need a token: `required`, `off`, or `auto`, which is `required` as soon as
+        /// there is a fleet to believe, and `off` for a service that was started alone.
+        pub auth: Auth = Auth::Auto,
+        /// The public key of the fleet, whose instances are believed; `scheduling` says it.
+        pub fleet_key: String = String::new(),
+        /// A file with the token that this process shows to others.
+        pub credential: Option<PathBuf> = None,
         /// Threads that serve. With one, everything runs on the main thread.
         pub threads: usize = 1,
     }
@@ -60,5 +67,36 @@ impl super::value::Scalar for LogFormat {
             Self::Human => "human".to_owned(),
             Self::Json => "json".to_owned(),
         }
+    }
+}
+
+/// Whether calls need a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// As soon as there is somebody whose tokens are believed.
+    Auto,
+    /// Always.
+    Required,
+    /// Never: everybody who reaches the port may do everything.
+    Off,
+}
+
+impl super::value::Scalar for Auth {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "required" => Ok(Self::Required),
+            "off" => Ok(Self::Off),
+            _ => Err("expected `auto`, `required` or `off`".to_owned()),
+        }
+    }
+
+    fn show(&self) -> String {
+        let word = match self {
+            Self::Auto => "auto",
+            Self::Required => "required",
+            Self::Off => "off",
+        };
+        word.to_owned()
     }
 }

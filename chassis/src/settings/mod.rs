@@ -16,7 +16,7 @@ mod help;
 mod load;
 mod value;
 
-pub use common::{Common, LogFormat};
+pub use common::{Auth, Common, LogFormat};
 pub(crate) use help::help;
 pub(crate) use load::{Loaded, Sources, load};
 pub use value::{Raw, Scalar, Setting};

@@ -42,6 +42,15 @@ impl Grant {
             && same(&self.procedure, call.procedure)
             && (self.writes || !call.writes)
     }
+
+    /// Whether every call that `other` covers is covered by this one: what its holder may hand on.
+    #[must_use]
+    pub fn includes(&self, other: &Self) -> bool {
+        let wider = |pattern: &str, name: &str| pattern == ANY || pattern == name;
+        wider(&self.service, &other.service)
+            && wider(&self.procedure, &other.procedure)
+            && (self.writes || !other.writes)
+    }
 }
 
 impl FromStr for Grant {

@@ -15,7 +15,7 @@
 //! let set = Call { service: "configuration", procedure: "set", writes: true };
 //! assert_eq!(decide(Some(&token), &get, 0), Ok(()));
 //! assert_eq!(decide(Some(&token), &set, 0), Err(Refusal::NotGranted));
-//! assert_eq!(decide(None, &get, 0), Err(Refusal::NoToken));
+//! assert_eq!(decide(None, &get, 0), Err(Refusal::UnknownToken));
 //! # Ok::<(), identity::GrantError>(())
 //! ```
 
@@ -59,9 +59,12 @@ impl Token {
 /// Why a call is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The caller showed no token, or one that nobody knows.
-    #[error("no known token came with the call")]
+    /// The caller showed no token.
+    #[error("no token came with the call")]
     NoToken,
+    /// The caller showed a token that nobody knows.
+    #[error("nobody knows the token")]
+    UnknownToken,
     /// The token was taken back.
     #[error("the token was revoked")]
     Revoked,
@@ -73,12 +76,33 @@ pub enum Refusal {
     NotGranted,
 }
 
-/// Whether the call may be made. A revoked token is told so even when it has expired too.
+impl Refusal {
+    /// The stable word for programs.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NoToken => "no-token",
+            Self::UnknownToken => "unknown-token",
+            Self::Revoked => "token-revoked",
+            Self::Expired => "token-expired",
+            Self::NotGranted => "not-granted",
+        }
+    }
+
+    /// Whether it is not known who calls, rather than known and not allowed.
+    #[must_use]
+    pub fn is_about_identity(self) -> bool {
+        self != Self::NotGranted
+    }
+}
+
+/// Whether the call may be made by the holder of `token`; `None` is a token that nobody knows. A
+/// revoked token is told so even when it has expired too.
 ///
 /// # Errors
 /// The first [`Refusal`] that applies, in the order of their declaration.
 pub fn decide(token: Option<&Token>, call: &Call<'_>, now_ms: u64) -> Result<(), Refusal> {
-    let token = token.ok_or(Refusal::NoToken)?;
+    let token = token.ok_or(Refusal::UnknownToken)?;
     if token.revoked {
         return Err(Refusal::Revoked);
     }

@@ -33,6 +33,21 @@ fn a_grant_covers_what_it_names_and_nothing_else() {
 }
 
 #[test]
+fn refusals_have_words_of_their_own() {
+    let all = [
+        (Refusal::NoToken, "no-token", true),
+        (Refusal::UnknownToken, "unknown-token", true),
+        (Refusal::Revoked, "token-revoked", true),
+        (Refusal::Expired, "token-expired", true),
+        (Refusal::NotGranted, "not-granted", false),
+    ];
+    for (refusal, reason, about_identity) in all {
+        assert_eq!(refusal.reason(), reason);
+        assert_eq!(refusal.is_about_identity(), about_identity, "{reason}");
+    }
+}
+
+#[test]
 fn a_token_without_grants_may_do_nothing() {
     check(&[], "web", "get", false, false);
 }
@@ -53,7 +68,7 @@ fn a_refusal_says_the_first_reason() {
         revoked: true,
         ..token.clone()
     };
-    assert_eq!(decide(None, &call, 0), Err(Refusal::NoToken));
+    assert_eq!(decide(None, &call, 0), Err(Refusal::UnknownToken));
     assert_eq!(decide(Some(&token), &call, 99), Ok(()));
     assert_eq!(decide(Some(&token), &call, 100), Err(Refusal::Expired));
     assert_eq!(decide(Some(&revoked), &call, 0), Err(Refusal::Revoked));
@@ -86,6 +101,25 @@ proptest! {
     #[test]
     fn no_text_at_all_makes_it_panic(text in ".{0,200}") {
         let _ = text.parse::<Grant>();
+    }
+
+    #[test]
+    fn what_a_grant_includes_is_what_it_covers(
+        wide in "(a|b|\\*):(x|y|\\*):(read|write)",
+        narrow in "(a|b|\\*):(x|y|\\*):(read|write)",
+    ) {
+        let (wide, narrow): (Grant, Grant) = (wide.parse().unwrap(), narrow.parse().unwrap());
+        // `c` and `z` stand for all names that no grant here writes out.
+        let names = |some: [&'static str; 3]| some.into_iter();
+        let covered = names(["a", "b", "c"]).all(|service| {
+            names(["x", "y", "z"]).all(|procedure| {
+                [false, true].into_iter().all(|writes| {
+                    let call = Call { service, procedure, writes };
+                    !narrow.covers(&call) || wide.covers(&call)
+                })
+            })
+        });
+        prop_assert_eq!(wide.includes(&narrow), covered);
     }
 
     #[test]

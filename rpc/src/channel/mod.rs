@@ -17,6 +17,7 @@ use self::budget::RetryBudget;
 use self::peer::Peer;
 use crate::client::{Connection, Handle, Request, Streaming, Unary};
 use crate::clock;
+use crate::credential::{Credential, Sent};
 use crate::{
     Access, Code, Codec, Deserializable, Error, Limits, Metadata, ProcedureId, Retry, Serializable,
 };
@@ -62,7 +63,10 @@ pub struct Reply<T> {
 /// A way to call a service. Clones share connections, which are made when needed and made again
 /// when lost.
 #[derive(Clone)]
-pub struct Channel(Arc<Inner>);
+pub struct Channel {
+    inner: Arc<Inner>,
+    credential: Option<Credential>,
+}
 
 struct Inner {
     target: Target,
@@ -128,11 +132,30 @@ impl Channel {
     }
 
     fn new(target: Target, limits: Limits) -> Self {
-        Self(Arc::new(Inner {
-            target,
-            limits,
-            budget: RetryBudget::default(),
-        }))
+        Self {
+            inner: Arc::new(Inner {
+                target,
+                limits,
+                budget: RetryBudget::default(),
+            }),
+            credential: None,
+        }
+    }
+
+    /// The same channel, whose calls show this credential unless they bring a token of their own.
+    /// Without it they show the one that the process has installed, if any.
+    #[must_use]
+    pub fn with_credential(mut self, credential: Credential) -> Self {
+        self.credential = Some(credential);
+        self
+    }
+
+    fn sent<'a>(&self, options: &'a CallOptions) -> Sent<'a> {
+        let credential = self.credential.as_ref().or_else(|| Credential::installed());
+        match credential {
+            Some(credential) => credential.beside(&options.metadata),
+            None => Sent::Given(&options.metadata),
+        }
     }
 
     /// Makes a unary call.
@@ -163,7 +186,8 @@ impl Channel {
         args: &A,
         options: &CallOptions,
     ) -> Result<Reply<R>, Error> {
-        let mut request = self.request(procedure, args, options)?;
+        let metadata = self.sent(options);
+        let mut request = self.request(procedure, args, options, &metadata)?;
         let mut attempt = 0;
         loop {
             let error = match self.try_once(&request).await {
@@ -186,7 +210,8 @@ impl Channel {
         args: &A,
         options: &CallOptions,
     ) -> Result<Streaming<T>, Error> {
-        let mut request = self.request(procedure, args, options)?;
+        let metadata = self.sent(options);
+        let mut request = self.request(procedure, args, options, &metadata)?;
         // A stream lasts as long as its reader wants, unless a deadline was asked for.
         let asked = options.timeout.is_some() || options.deadline.is_some();
         let mut attempt = 0;
@@ -197,7 +222,7 @@ impl Channel {
                     procedure,
                     args,
                     codec: options.codec,
-                    metadata: &options.metadata,
+                    metadata: &metadata,
                     deadline: request.deadline.filter(|_| asked),
                     now: request.now,
                 };
@@ -224,21 +249,19 @@ impl Channel {
         &self,
         procedure: ProcedureId,
         args: &'a A,
-        options: &'a CallOptions,
+        options: &CallOptions,
+        metadata: &'a Metadata,
     ) -> Result<Request<'a, A>, Error> {
-        if !options.metadata.is_empty() {
-            options.metadata.check()?;
+        if !metadata.is_empty() {
+            metadata.check()?;
         }
         let now = clock::now();
-        let in_time = now + options.timeout.unwrap_or(self.0.limits.call_timeout);
+        let in_time = now + options.timeout.unwrap_or(self.inner.limits.call_timeout);
         let deadline = Some(options.deadline.map_or(in_time, |at| at.min(in_time)));
-        let CallOptions {
-            codec, metadata, ..
-        } = options;
         Ok(Request {
             procedure,
             args,
-            codec: *codec,
+            codec: options.codec,
             metadata,
             deadline,
             now,
@@ -272,7 +295,7 @@ impl Channel {
         &self,
         request: &Request<'_, A>,
     ) -> Result<(Arc<Handle>, Option<peer::Load>), Error> {
-        let balance = match &self.0.target {
+        let balance = match &self.inner.target {
             Target::Over(handle) if handle.is_open() => return Ok((Arc::clone(handle), None)),
             Target::Over(handle) => return Err(handle.ended()),
             Target::One(peer) => return Ok((connect(peer, request.deadline).await?, None)),
@@ -308,7 +331,7 @@ impl Channel {
             Retry::Never => false,
         };
         let patient = options.wait_for_ready && error.code == Code::Unavailable;
-        let exhausted = !patient && (attempt >= ATTEMPTS_MAX || !self.0.budget.spend());
+        let exhausted = !patient && (attempt >= ATTEMPTS_MAX || !self.inner.budget.spend());
         if !may_repeat || exhausted {
             return Err(error);
         }

@@ -330,6 +330,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             deadline: deadline_of(self.heard, header.remaining_ms),
             metadata,
             reply: parking_lot::Mutex::default(),
+            caller: std::sync::OnceLock::new(),
         };
         let found = connection.router.route(route);
         if let Some(guard) = &connection.router.guard
