@@ -148,7 +148,7 @@ impl Service {
         };
         about.http = app.has_pages();
         let registry = registry.get().copied().unwrap_or(about.registry);
-        trust::follow(&authority, self.tokens, registry);
+        trust::follow(&authority, self.tokens, registry, &about.instance);
         trust::refuse_strangers(&authority, auth, about.address)?;
         app.server = app.server.guard(AuthorityGuard(authority));
         let serving = Serving::start(listener, app, health, metrics)?;

@@ -5,24 +5,26 @@ use std::time::Duration;
 
 use discovery::{
     DeregisterArgs, Discovery, HeartbeatArgs, HeartbeatReply, ListReply, QueryArgs, QueryReply,
-    RegisterArgs, RegisterEvent, WatchArgs, WatchEvent,
+    RegisterArgs, RegisterEvent, TrustArgs, TrustReply, WatchArgs, WatchEvent,
 };
 use rpc::{Context, Empty, Error, StreamSender};
 use tokio::time::timeout;
 
 use crate::limits;
 use crate::registry::{Registry, ending};
+use crate::trust::{Told, is_its_own};
 
 /// How often a watch says how far it has come, when only other services' changes happened.
 const PROGRESS: Duration = Duration::from_secs(5);
 
 pub(crate) struct Handlers {
     registry: Arc<Registry>,
+    told: Told,
 }
 
 impl Handlers {
-    pub(crate) fn new(registry: Arc<Registry>) -> Self {
-        Self { registry }
+    pub(crate) fn new(registry: Arc<Registry>, told: Told) -> Self {
+        Self { registry, told }
     }
 }
 
@@ -30,11 +32,15 @@ impl Discovery for Handlers {
     /// When the caller's connection ends, this future is dropped, and `held` with it.
     async fn register(
         &self,
-        _: &Context,
+        context: &Context,
         args: RegisterArgs,
         out: StreamSender<RegisterEvent>,
     ) -> Result<(), Error> {
         limits::check(&args.registration)?;
+        is_its_own(
+            chassis::trust::holder(context).as_deref(),
+            &args.registration,
+        )?;
         let mut held = self.registry.register(args.registration, args.ttl_ms)?;
         let registered = RegisterEvent::Registered {
             lease: held.lease,
@@ -63,6 +69,11 @@ impl Discovery for Handlers {
 
     async fn list(&self, _: &Context, _: Empty) -> Result<ListReply, Error> {
         Ok(self.registry.list())
+    }
+
+    async fn trust(&self, _: &Context, args: TrustArgs) -> Result<TrustReply, Error> {
+        let taken = self.told.take(args);
+        Ok(TrustReply { taken })
     }
 
     /// A slow reader costs nothing but its position: what it has missed waits in the history, and

@@ -38,7 +38,7 @@ pub use resolver::{Resolved, Resolver};
 pub use wire::{
     Cause, DeregisterArgs, HeartbeatArgs, HeartbeatReply, Instance, Lease, ListReply, Position,
     Protocol, QueryArgs, QueryReply, RegisterArgs, RegisterEvent, Registration, ServiceSummary,
-    SnapshotReason, WatchArgs, WatchEvent, Which,
+    SnapshotReason, TrustArgs, TrustReply, WatchArgs, WatchEvent, Which,
 };
 
 /// The name under which discovery lists itself.
@@ -64,4 +64,6 @@ rpc::service! {
     read 205 LIST_PROCEDURE list(rpc::Empty) -> ListReply;
     /// All instances, of one service or of the fleet, and every change from then on.
     read_stream 206 WATCH_PROCEDURE watch(WatchArgs) -> WatchEvent;
+    /// Says which tokens there are: security tells it, because discovery asks nobody.
+    idempotent 207 TRUST_PROCEDURE trust(TrustArgs) -> TrustReply;
 }

@@ -3,6 +3,7 @@
 mod handlers;
 mod limits;
 mod registry;
+mod trust;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,7 +30,11 @@ fn main() -> ExitCode {
             tokio::spawn(registry::keep_time(Arc::clone(&registry)));
             let counted = Arc::clone(&registry);
             setup.add_metrics(move || counted.metrics());
-            let handlers = Handlers::new(Arc::clone(&registry));
+            let told = trust::Told::default();
+            if setup.is_guarded() {
+                setup.believe_tokens(told.table());
+            }
+            let handlers = Handlers::new(Arc::clone(&registry), told);
             let server = setup.server().service(DiscoveryDispatch::new(handlers));
             Ok(App::new(server).on_stop(async move |_| registry.end()))
         })

@@ -283,3 +283,25 @@ impl WatchEvent {
         }
     }
 }
+
+/// Which tokens there are, or what is new about them.
+#[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
+pub struct TrustArgs {
+    /// Names the life of the teller's process: numbers of different lives have nothing in common.
+    pub life: String,
+    /// What was told before this, as a number of the teller's.
+    pub from: u64,
+    /// What is told after this.
+    pub to: u64,
+    /// Forget what was told before: everything comes anew.
+    pub begin: bool,
+    /// Tokens as they are now.
+    pub tokens: Vec<chassis::trust::KnownToken>,
+}
+
+/// Whether the tokens were taken in.
+#[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
+pub struct TrustReply {
+    /// If not, something that came before is missing: begin anew.
+    pub taken: bool,
+}

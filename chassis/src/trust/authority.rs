@@ -12,7 +12,8 @@ use rpc::{
 
 use super::key::{FleetPublicKey, SIGNED};
 use super::now_ms;
-use super::table::{OPAQUE, TokenTable, digest};
+use super::records::Records;
+use super::table::{TokenTable, digest};
 use crate::settings::Auth;
 
 /// Signed tokens that were verified already and are remembered; a signature takes 50 µs to verify.
@@ -55,6 +56,7 @@ pub(crate) struct Authority {
     key: OnceLock<FleetPublicKey>,
     tokens: OnceLock<Arc<TokenTable>>,
     remembered: RwLock<HashMap<Bytes, Arc<Holder>>>,
+    records: OnceLock<Records>,
 }
 
 impl Authority {
@@ -65,6 +67,7 @@ impl Authority {
             key: OnceLock::new(),
             tokens: OnceLock::new(),
             remembered: RwLock::default(),
+            records: OnceLock::new(),
         }
     }
 
@@ -76,6 +79,11 @@ impl Authority {
     /// Believes what this table says. The first table stays; returns whether it is this one.
     pub(crate) fn believe_tokens(&self, table: Arc<TokenTable>) -> bool {
         self.tokens.set(table).is_ok()
+    }
+
+    /// Puts on record from now on what people do.
+    pub(crate) fn record(&self, records: Records) {
+        let _ = self.records.set(records);
     }
 
     /// Whether calls are guarded.
@@ -92,11 +100,8 @@ impl Authority {
     }
 
     fn holder_of(&self, token: &Bytes) -> Option<Arc<Holder>> {
-        if token.starts_with(OPAQUE.as_bytes()) {
-            return self.table()?.get(&digest(token));
-        }
         if !token.starts_with(SIGNED.as_bytes()) {
-            return None;
+            return self.table()?.get(&digest(token));
         }
         if let Some(holder) = self.remembered.read().get(token) {
             return Some(Arc::clone(holder));
@@ -119,13 +124,17 @@ impl Authority {
         };
         let holder = self.holder_of(token);
         if holder.is_none()
-            && token.starts_with(OPAQUE.as_bytes())
+            && !token.starts_with(SIGNED.as_bytes())
             && self.table().is_none_or(|table| !table.is_told())
         {
             return Err(not_told(call));
         }
         let known = holder.as_ref().map(|holder| &holder.token);
-        let allowed = decide(known, call, now_ms());
+        let now = now_ms();
+        let allowed = decide(known, call, now);
+        if let (Some(records), Some(holder)) = (self.records.get(), &holder) {
+            records.add(holder, call, allowed, now);
+        }
         match (allowed, holder) {
             (Ok(()), Some(holder)) => Ok(holder),
             (Err(refusal), holder) => Err(refused(refusal, call, holder.as_deref())),

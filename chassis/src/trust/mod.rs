@@ -19,15 +19,19 @@
 mod authority;
 mod files;
 mod key;
+mod records;
 mod start;
 mod table;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+
+use tokio::sync::mpsc::Receiver;
 
 pub(crate) use authority::{Authority, AuthorityGuard};
 pub use authority::{Holder, Kind, holder};
@@ -36,14 +40,26 @@ pub use files::{OPERATOR_TOKEN, TokenFileError, read_token, show_operator_token,
 pub use key::{Claims, FleetKey, FleetPublicKey, KeyError, TokenError};
 pub(crate) use start::{authority, follow, refuse_strangers};
 pub use table::{Digest, TokenTable, digest, spell};
+pub use wire::{KnownToken, RecordedCall};
 
 /// A table of tokens being kept up.
 pub type Following = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Keeps a [`TokenTable`] up to date. Security's client implements it; each `main` joins the two.
+/// What passes between a service and whoever knows the tokens.
+pub struct Exchange {
+    /// Where discovery is.
+    pub registry: SocketAddr,
+    /// To be filled, and kept up.
+    pub table: Arc<TokenTable>,
+    /// Calls to be put on record.
+    pub calls: Receiver<RecordedCall>,
+}
+
+/// Keeps a [`TokenTable`] up to date, and takes what people call to the audit log. Security's
+/// client implements it; each `main` joins the two.
 pub trait Tokens: Send + 'static {
-    /// Fills the table and keeps it up, for ever. `registry` is discovery's address.
-    fn follow(self: Box<Self>, registry: SocketAddr, table: Arc<TokenTable>) -> Following;
+    /// Does so for ever.
+    fn follow(self: Box<Self>, exchange: Exchange) -> Following;
 }
 
 /// Milliseconds since the Unix epoch.

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::authority::Authority;
-use super::{FleetPublicKey, TokenTable, Tokens};
+use super::records::Records;
+use super::{Exchange, FleetPublicKey, TokenTable, Tokens};
 use crate::exit::{Exit, Failure};
 use crate::settings::{Auth, Common};
 
@@ -22,13 +23,24 @@ pub(crate) fn authority(service: &'static str, common: &Common) -> Result<Arc<Au
 }
 
 /// Begins to follow who holds which token, if calls are guarded and nobody else does it.
-pub(crate) fn follow(authority: &Authority, tokens: Option<Box<dyn Tokens>>, registry: SocketAddr) {
+pub(crate) fn follow(
+    authority: &Authority,
+    tokens: Option<Box<dyn Tokens>>,
+    registry: SocketAddr,
+    instance: &str,
+) {
     let Some(tokens) = tokens.filter(|_| authority.is_on()) else {
         return;
     };
     let table = Arc::new(TokenTable::default());
     if authority.believe_tokens(Arc::clone(&table)) {
-        tokio::spawn(tokens.follow(registry, table));
+        let (records, calls) = Records::new(instance);
+        authority.record(records);
+        tokio::spawn(tokens.follow(Exchange {
+            registry,
+            table,
+            calls,
+        }));
     }
 }
 

@@ -1,0 +1,195 @@
+//! One function per procedure.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chassis::trust::{Holder, Kind, RecordedCall, digest, holder, spell};
+use rpc::{Code, Context, Empty, Error, StreamSender};
+use security::{
+    AuditArgs, AuditReply, CreateTokenArgs, CreateTokenReply, DeleteRoleArgs, ListRolesReply,
+    ListTokensArgs, ListTokensReply, RecordArgs, RevokeTokenArgs, SYSTEM_NAME, Security,
+    SetRoleArgs, TokenEvent, ValidateTokenArgs, ValidateTokenReply, limits, reason,
+};
+
+use crate::book::Book;
+use crate::state::label_of;
+
+/// Tokens in one item of the stream.
+const TOKENS_PER_ITEM: usize = 200;
+
+pub(crate) struct Handlers {
+    pub(crate) book: Book,
+    pub(crate) instance: String,
+}
+
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl Handlers {
+    fn record(
+        &self,
+        context: &Context,
+        procedure: &str,
+        subject: impl Into<String>,
+    ) -> RecordedCall {
+        let caller = context.caller().map(|caller| caller.name.to_string());
+        RecordedCall {
+            at_ms: now_ms(),
+            caller: caller.unwrap_or_else(|| context.peer().to_string()),
+            service: SYSTEM_NAME.to_owned(),
+            instance: self.instance.clone(),
+            procedure: procedure.to_owned(),
+            subject: subject.into(),
+            verdict: "allowed".to_owned(),
+        }
+    }
+}
+
+impl Security for Handlers {
+    async fn create_token(
+        &self,
+        context: &Context,
+        args: CreateTokenArgs,
+    ) -> Result<CreateTokenReply, Error> {
+        let giver: Option<Arc<Holder>> = holder(context);
+        let token = spell().map_err(|e| Error::internal("no-randomness", e.to_string()))?;
+        let digest = digest(token.as_bytes());
+        // The id is known only when it is decided; the name says what was made.
+        let record = self.record(context, "create_token", args.name.clone());
+        let decide = move |state: &crate::state::State| {
+            let (record, writes) = state.create(args, &digest, giver.as_deref(), now_ms())?;
+            Ok((writes, record))
+        };
+        let made = self.book.change(Some(record), decide).await?;
+        Ok(CreateTokenReply {
+            id: label_of(made.id),
+            token,
+            expires_ms: made.expires_ms,
+        })
+    }
+
+    async fn validate_token(
+        &self,
+        _: &Context,
+        args: ValidateTokenArgs,
+    ) -> Result<ValidateTokenReply, Error> {
+        let (now, digest) = (now_ms(), digest(args.token.as_bytes()));
+        let label = self
+            .book
+            .read(|state| state.find(&digest).map(|t| t.label()));
+        if let Some(label) = label {
+            self.book.used(&label, now);
+        }
+        Ok(self.book.read(|state| state.validate(&args, &digest, now)))
+    }
+
+    async fn revoke_token(&self, context: &Context, args: RevokeTokenArgs) -> Result<Empty, Error> {
+        let record = self.record(context, "revoke_token", args.id.clone());
+        let decide = move |state: &crate::state::State| Ok((state.revoke(&args.id, now_ms())?, ()));
+        self.book.change(Some(record), decide).await?;
+        Ok(Empty {})
+    }
+
+    async fn list_tokens(
+        &self,
+        _: &Context,
+        args: ListTokensArgs,
+    ) -> Result<ListTokensReply, Error> {
+        let tokens = self.book.read(|state| state.list(args.all, now_ms()));
+        Ok(ListTokensReply { tokens })
+    }
+
+    async fn watch_tokens(
+        &self,
+        _: &Context,
+        _: Empty,
+        out: StreamSender<TokenEvent>,
+    ) -> Result<(), Error> {
+        let mut changes = self.book.changes();
+        changes.mark_unchanged();
+        let (all, mut told) = self.book.known_after(0);
+        let mut rest = all.as_slice();
+        loop {
+            let (part, later) = rest.split_at(rest.len().min(TOKENS_PER_ITEM));
+            let (tokens, more) = (part.to_vec(), !later.is_empty());
+            out.send(&TokenEvent::All { tokens, more }).await?;
+            rest = later;
+            if !more {
+                break;
+            }
+        }
+        while changes.changed().await.is_ok() {
+            let (newer, now) = self.book.known_after(told);
+            told = now;
+            for part in newer.chunks(TOKENS_PER_ITEM) {
+                let tokens = part.to_vec();
+                out.send(&TokenEvent::Changed { tokens }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_role(&self, context: &Context, args: SetRoleArgs) -> Result<Empty, Error> {
+        let giver = holder(context);
+        let record = self.record(context, "set_role", args.name.clone());
+        let decide =
+            move |state: &crate::state::State| Ok((state.set_role(args, giver.as_deref())?, ()));
+        self.book.change(Some(record), decide).await?;
+        Ok(Empty {})
+    }
+
+    async fn delete_role(&self, context: &Context, args: DeleteRoleArgs) -> Result<Empty, Error> {
+        let record = self.record(context, "delete_role", args.name.clone());
+        let decide = move |state: &crate::state::State| Ok((state.delete_role(&args.name)?, ()));
+        self.book.change(Some(record), decide).await?;
+        Ok(Empty {})
+    }
+
+    async fn list_roles(&self, _: &Context, _: Empty) -> Result<ListRolesReply, Error> {
+        let roles = self.book.read(crate::state::State::roles);
+        Ok(ListRolesReply { roles })
+    }
+
+    async fn audit(&self, _: &Context, args: AuditArgs) -> Result<AuditReply, Error> {
+        self.book.audit(args).await
+    }
+
+    async fn record(&self, context: &Context, args: RecordArgs) -> Result<Empty, Error> {
+        let by = holder(context);
+        if by.is_some_and(|holder| holder.kind == Kind::Person) {
+            let message = "only instances of the fleet put calls on record";
+            return Err(
+                Error::new(Code::PermissionDenied, reason::NOT_AN_INSTANCE, message)
+                    .with_hint("what you call is recorded by whom you call"),
+            );
+        }
+        if args.calls.len() > limits::RECORDS_MAX {
+            let message = format!("{} calls at a time", args.calls.len());
+            return Err(Error::invalid(reason::TOO_MANY, message)
+                .with_hint(format!("at most {}", limits::RECORDS_MAX)));
+        }
+        for call in &args.calls {
+            self.book.used(&call.caller, call.at_ms);
+        }
+        self.book
+            .record(args.calls.iter().map(bounded).collect())
+            .await?;
+        Ok(Empty {})
+    }
+}
+
+/// What others say is cut to a size at which the log stays small.
+fn bounded(call: &RecordedCall) -> RecordedCall {
+    let cut = |text: &str| text.chars().take(128).collect::<String>();
+    RecordedCall {
+        at_ms: call.at_ms,
+        caller: cut(&call.caller),
+        service: cut(&call.service),
+        instance: cut(&call.instance),
+        procedure: cut(&call.procedure),
+        subject: cut(&call.subject),
+        verdict: cut(&call.verdict),
+    }
+}

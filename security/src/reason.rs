@@ -1,0 +1,22 @@
+//! The stable words with which calls are refused.
+
+/// A name has no, too many or strange characters.
+pub const BAD_NAME: &str = "bad-name";
+/// A grant cannot be read.
+pub const BAD_GRANT: &str = "bad-grant";
+/// Too many of something.
+pub const TOO_MANY: &str = "too-many";
+/// The caller would give away what it does not have.
+pub const GRANTS_TOO_WIDE: &str = "grants-too-wide";
+/// There is no token with this id.
+pub const UNKNOWN_TOKEN_ID: &str = "unknown-token-id";
+/// There is no such role.
+pub const UNKNOWN_ROLE: &str = "unknown-role";
+/// A token has the role.
+pub const ROLE_IN_USE: &str = "role-in-use";
+/// A time to live is 0.
+pub const BAD_TTL: &str = "bad-ttl";
+/// The state cannot be written any more.
+pub const STORE_FAILED: &str = "store-failed";
+/// Only instances of the fleet record calls.
+pub const NOT_AN_INSTANCE: &str = "not-an-instance";

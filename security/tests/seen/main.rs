@@ -1,0 +1,5 @@
+//! What can be seen of security from outside: the real binary, over real sockets.
+
+mod common;
+mod interface;
+mod kills;
