@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rpc::{Channel, Streaming};
+use rpc::{Channel, Credential, Streaming};
 use rustix::process::{Pid, Signal, kill_process};
 use scheduling::{
     DEFAULT_FLEET, InstanceInfo, InstanceState, SchedulingClient, ServiceInfo, WatchArgs, WatchItem,
@@ -103,9 +103,17 @@ impl Fleet {
         let begun = Instant::now();
         let mut process = command.spawn()?;
         let answering = until_it_listens(&mut process, address);
-        let client = SchedulingClient::new(Channel::to(address));
+        let answering = match answering {
+            Ok(()) => operator(data.path()).await,
+            Err(failure) => Err(failure),
+        };
+        let mut channel = Channel::to(address);
+        if let Ok(credential) = &answering {
+            channel = channel.with_credential(credential.clone());
+        }
+        let client = SchedulingClient::new(channel);
         let watching = match answering {
-            Ok(()) => client
+            Ok(_) => client
                 .watch(&WatchArgs::default())
                 .await
                 .map_err(Failure::from),
@@ -255,4 +263,17 @@ fn end(process: &mut Child) -> bool {
     let _ = process.kill();
     let _ = process.wait();
     false
+}
+
+/// The operator's token, as soon as the fleet has left it in its data folder.
+async fn operator(data: &Path) -> Result<Credential, Failure> {
+    let path = data.join(chassis::trust::OPERATOR_TOKEN);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match chassis::trust::read_token(&path) {
+            Ok(token) => return Ok(Credential::new(token)),
+            Err(error) if Instant::now() > deadline => return Err(error.into()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    }
 }

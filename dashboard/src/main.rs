@@ -26,6 +26,7 @@ chassis::settings! {
 fn main() -> ExitCode {
     Service::new(SYSTEM_NAME, SYSTEM_ADDRESS, env!("CARGO_PKG_VERSION"))
         .announce(Announcer::new())
+        .tokens(security::Follower::new())
         .run(build)
 }
 

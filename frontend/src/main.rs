@@ -11,6 +11,7 @@ use frontend::{SYSTEM_ADDRESS, SYSTEM_NAME};
 fn main() -> ExitCode {
     Service::new(SYSTEM_NAME, SYSTEM_ADDRESS, env!("CARGO_PKG_VERSION"))
         .announce(Announcer::new())
+        .tokens(security::Follower::new())
         .run(async |setup: Setup<()>| Ok(App::new(setup.server()).http(pages())))
 }
 

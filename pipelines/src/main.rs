@@ -9,5 +9,6 @@ use pipelines::{SYSTEM_ADDRESS, SYSTEM_NAME};
 fn main() -> ExitCode {
     Service::new(SYSTEM_NAME, SYSTEM_ADDRESS, env!("CARGO_PKG_VERSION"))
         .announce(Announcer::new())
+        .tokens(security::Follower::new())
         .run(async |setup: Setup<()>| Ok(setup.server()))
 }

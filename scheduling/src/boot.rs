@@ -20,6 +20,7 @@ use crate::defaults::{self, Takeover};
 use crate::handlers::{Handlers, render};
 use crate::screen::Screen;
 use crate::shutdown::{self, Remains};
+use crate::trust;
 
 /// Reports under way from the agent to the control loop.
 const REPORTS_QUEUED: usize = 256;
@@ -36,6 +37,12 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
     let takeover = defaults::take_over(fleet, &before, brain.snapshot(), variable)?;
     take_over(&mut brain, takeover, &local).await?;
     let discovery = discovery_of(brain.snapshot());
+    let discovery_at = discovery
+        .as_ref()
+        .map_or(setup.common.discovery, |(_, at)| *at);
+    setup.discovery_is_at(discovery_at);
+    let trust = trust::establish(&setup, &place)?;
+    let credentials = trust.as_ref().map(|trust| Arc::clone(&trust.credentials));
 
     let runtime = place
         .start_runtime()
@@ -48,12 +55,9 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
         node: local.clone(),
         journal: place.journal(),
         surroundings: Surroundings {
-            discovery: Some(
-                discovery
-                    .as_ref()
-                    .map_or(setup.common.discovery, |(_, at)| *at),
-            ),
+            discovery: Some(discovery_at),
             data_dir: place.data.clone(),
+            credentials: credentials.clone(),
         },
         runtime: Arc::clone(&runtime),
         artifacts: Arc::clone(&artifacts),
@@ -63,7 +67,11 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
     if adopted == 0 && config.build {
         build(&artifacts, brain.snapshot()).await;
     }
-    let screen = Screen::new(setup.address, adopted, brain.snapshot());
+    if let Some(credentials) = credentials {
+        tokio::spawn(credentials.keep(processes.clone()));
+    }
+    let admin_token = trust.and_then(|trust| trust.admin_token);
+    let screen = Screen::new(setup.address, adopted, admin_token, brain.snapshot());
     run_brain(brain);
     run_agent(agent, &handle, local.clone()).await?;
     screen.follow(handle.clone());

@@ -1,6 +1,7 @@
 //! What scheduling can be told, beside what every service can.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 chassis::settings! {
     /// What scheduling can be told.
@@ -13,6 +14,9 @@ chassis::settings! {
         pub(crate) port_offset: u16 = 0,
         /// Where instances go: `local`, or `spread` over all machines that have an agent.
         pub(crate) place: String = "local".to_owned(),
+        /// How long the tokens of instances and of `operator.token` last; they are made anew at a
+        /// quarter of it.
+        pub(crate) token_lifetime: Duration = Duration::from_secs(3_600),
         /// Whether binaries that are older than their sources are built at start: `true`, `false`.
         pub(crate) build: bool = true,
     }

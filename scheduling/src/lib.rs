@@ -39,10 +39,12 @@
 
 pub mod agent;
 mod fleet;
+mod grants;
 pub mod reason;
 mod wire;
 
 pub use fleet::{DEFAULT_FLEET, FleetEntry, default_fleet};
+pub use grants::grants_of;
 pub use wire::agents::{AssignmentsArgs, AssignmentsItem, ReportArgs, ReportReply};
 pub use wire::feeds::{EventItem, EventsArgs, LogLine, LogStream, LogsArgs, WatchArgs, WatchItem};
 pub use wire::instances::{

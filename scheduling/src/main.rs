@@ -9,6 +9,7 @@ mod handlers;
 mod screen;
 mod shutdown;
 mod specs;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -18,5 +19,6 @@ fn main() -> ExitCode {
     let (announce, booted) = announce::when_discovery_is_up();
     chassis::Service::new(SYSTEM_NAME, SYSTEM_ADDRESS, env!("CARGO_PKG_VERSION"))
         .announce(announce)
+        .tokens(security::Follower::new())
         .run(async |setup: chassis::Setup<config::Config>| boot::boot(setup, booted).await)
 }

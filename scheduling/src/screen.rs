@@ -18,15 +18,23 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Screen {
     address: SocketAddr,
     adopted: usize,
+    admin_token: Option<String>,
     wished: u32,
     started: Instant,
 }
 
 impl Screen {
-    pub(crate) fn new(address: SocketAddr, adopted: usize, snapshot: &Snapshot) -> Self {
+    /// `admin_token` is one that was just made: it is shown once, and nowhere else.
+    pub(crate) fn new(
+        address: SocketAddr,
+        adopted: usize,
+        admin_token: Option<String>,
+        snapshot: &Snapshot,
+    ) -> Self {
         Self {
             address,
             adopted,
+            admin_token,
             wished: snapshot.specs.values().map(|spec| spec.replicas).sum(),
             started: Instant::now(),
         }
@@ -50,6 +58,9 @@ impl Screen {
                 .await;
             if let Ok(text) = shown {
                 print!("{text}");
+            }
+            if let Some(token) = self.admin_token {
+                println!("  admin      the first admin token, shown this once:\n\n{token}\n");
             }
         });
     }

@@ -12,7 +12,7 @@ use rpc::Credential;
 pub const OPERATOR_TOKEN: &str = "operator.token";
 /// How often a process looks whether its own token was replaced. Tokens are made anew long before
 /// they expire.
-const LOOK_AGAIN: Duration = Duration::from_secs(15);
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// The longest token in a file, in bytes.
 const FILE_BYTES_MAX: u64 = 32 << 10;
 

@@ -41,6 +41,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::new(Exit::Failed, format!("failed to start: {e}")))?;
+    chassis::trust::show_operator_token();
     let (session, verb) = cli.into_session();
     let outcome = runtime.block_on(verb.run(&session));
     // A thread that waits for a key must not keep the process from ending.

@@ -578,6 +578,14 @@ impl discovery::Discovery for Directory {
         Ok(Empty {})
     }
 
+    async fn trust(
+        &self,
+        _: &Context,
+        _: discovery::TrustArgs,
+    ) -> Result<discovery::TrustReply, Error> {
+        Ok(discovery::TrustReply { taken: true })
+    }
+
     async fn query(
         &self,
         _: &Context,

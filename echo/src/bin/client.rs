@@ -33,6 +33,7 @@ struct Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    chassis::trust::show_operator_token();
     match talk(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {

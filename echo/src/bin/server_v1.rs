@@ -19,5 +19,6 @@ impl Echo for Handlers {
 fn main() -> ExitCode {
     Service::new(SYSTEM_NAME, SYSTEM_ADDRESS, "1.0.0")
         .announce(Announcer::new())
+        .tokens(security::Follower::new())
         .run(async |setup: Setup<()>| Ok(setup.server().service(EchoDispatch::new(Handlers))))
 }

@@ -24,5 +24,6 @@ impl Echo for Handlers {
 fn main() -> ExitCode {
     Service::new(SYSTEM_NAME, SYSTEM_ADDRESS, VERSION)
         .announce(Announcer::new())
+        .tokens(security::Follower::new())
         .run(async |setup: Setup<()>| Ok(setup.server().service(EchoDispatch::new(Handlers))))
 }

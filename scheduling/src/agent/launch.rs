@@ -3,21 +3,25 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use model::{Failure, InstanceId, ServiceSpec};
 use supervision::ports::{self, PortTaken};
 use supervision::{Launch, SpawnError};
 
 use super::artifacts::{BuildError, Program};
+use super::credentials::Credentials;
 
 /// What every instance of this machine is told, beside what the runtime says (`PORT`,
 /// `NOTIFY_SOCKET`, `ORRERY_INSTANCE`).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Surroundings {
     /// Where discovery is: `ORRERY_DISCOVERY`.
     pub discovery: Option<SocketAddr>,
     /// Under which directory services keep their state: `ORRERY_DATA`.
     pub data_dir: PathBuf,
+    /// What makes each a token: `ORRERY_CREDENTIAL`; without it they ask nobody for one.
+    pub credentials: Option<Arc<Credentials>>,
 }
 
 impl Surroundings {
@@ -28,15 +32,15 @@ impl Surroundings {
         spec: &ServiceSpec,
         port: Option<u16>,
         program: Program,
-    ) -> Launch {
-        let mut env = BTreeMap::new();
+    ) -> Result<Launch, Failure> {
+        let mut env = self.trust(&id)?;
         if let Some(discovery) = self.discovery {
             env.insert("ORRERY_DISCOVERY".to_owned(), discovery.to_string());
         }
         let data_dir = self.data_dir.to_string_lossy().into_owned();
         env.insert("ORRERY_DATA".to_owned(), data_dir);
         env.extend(spec.env.clone());
-        Launch {
+        Ok(Launch {
             id,
             program: program.path,
             args: program.args,
@@ -44,7 +48,23 @@ impl Surroundings {
             working_dir: spec.working_dir.clone().map(PathBuf::from),
             limits: spec.limits.clone(),
             port,
-        }
+        })
+    }
+
+    /// Whom an instance believes, and what it shows.
+    fn trust(&self, id: &InstanceId) -> Result<BTreeMap<String, String>, Failure> {
+        let text = |name: &str, value: String| (name.to_owned(), value);
+        let Some(credentials) = &self.credentials else {
+            return Ok(BTreeMap::from([text("ORRERY_AUTH", "off".to_owned())]));
+        };
+        let path = credentials.write(id).map_err(|e| Failure::NotStarted {
+            why: chain(&e),
+            retryable: true,
+        })?;
+        Ok(BTreeMap::from([
+            text("ORRERY_FLEET_KEY", credentials.public_key()),
+            text("ORRERY_CREDENTIAL", path.to_string_lossy().into_owned()),
+        ]))
     }
 }
 

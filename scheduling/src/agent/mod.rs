@@ -14,6 +14,7 @@
 //! gets its assignments over the network (see [`link`]).
 
 mod artifacts;
+mod credentials;
 mod guard;
 mod launch;
 pub mod link;
@@ -37,6 +38,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::artifacts::{Artifacts, BuildError, Program, Progress};
+pub use self::credentials::Credentials;
 use self::guard::{Duty, Seen};
 pub use self::launch::Surroundings;
 pub(crate) use self::launch::chain;

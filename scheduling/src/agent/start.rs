@@ -42,7 +42,7 @@ impl Starter {
         let id = instance.id.clone();
         let launch = self
             .surroundings
-            .launch(id.clone(), spec, instance.port, program);
+            .launch(id.clone(), spec, instance.port, program)?;
         let written = lock(&self.table).starting(&id, spec.grace_period_ms);
         written.map_err(|e| retryable(format!("the agent's journal cannot be written: {e}")))?;
         let running = match self.runtime.spawn(launch).await {

@@ -55,6 +55,7 @@ async fn start(setup: Setup<Config>) -> Result<App, Failure> {
         surroundings: Surroundings {
             discovery: Some(setup.common.discovery),
             data_dir: place.data.clone(),
+            credentials: None,
         },
         runtime: Arc::new(runtime),
         artifacts: Arc::new(artifacts),

@@ -25,6 +25,7 @@ pub(crate) struct Fleet {
     pub(crate) process: Process,
     pub(crate) dir: TempDir,
     args: Vec<String>,
+    env: Vec<(&'static str, &'static str)>,
 }
 
 impl Fleet {
@@ -50,13 +51,27 @@ impl Fleet {
 
     /// Starts scheduling in a directory.
     pub(crate) fn start_in(dir: TempDir, args: Vec<String>) -> Self {
-        let process = launch(dir.path(), &args);
-        Self { process, dir, args }
+        Self::start_told(dir, args, Vec::new())
+    }
+
+    /// Starts scheduling in a directory, with these variables in its environment.
+    pub(crate) fn start_told(
+        dir: TempDir,
+        args: Vec<String>,
+        env: Vec<(&'static str, &'static str)>,
+    ) -> Self {
+        let process = launch(dir.path(), &args, &env);
+        Self {
+            process,
+            dir,
+            args,
+            env,
+        }
     }
 
     /// Starts scheduling again, on the same data.
     pub(crate) fn start_again(&mut self) {
-        self.process = launch(self.dir.path(), &self.args);
+        self.process = launch(self.dir.path(), &self.args, &self.env);
     }
 
     pub(crate) fn client(&self) -> SchedulingClient {
@@ -158,7 +173,7 @@ fn build_fleet() {
     });
 }
 
-fn launch(dir: &Path, args: &[String]) -> Process {
+fn launch(dir: &Path, args: &[String], env: &[(&str, &str)]) -> Process {
     build_fleet();
     let data = dir.join("data");
     let mut start = Start::binary(SCHEDULING)
@@ -166,6 +181,9 @@ fn launch(dir: &Path, args: &[String]) -> Process {
         .arg("--build=false");
     for arg in args {
         start = start.arg(arg);
+    }
+    for (name, value) in env {
+        start = start.env(name, value);
     }
     start.ready()
 }
@@ -244,6 +262,24 @@ pub(crate) fn free_ports(count: usize) -> Vec<u16> {
         .map(|address| (address.port(), TcpListener::bind(address).unwrap()))
         .unzip();
     ports
+}
+
+/// An offset at which every port of the default fleet is free: beyond its own ports and the
+/// dynamic ones, and below those the kernel gives to callers.
+pub(crate) fn free_offset() -> u16 {
+    let first = u16::try_from(std::process::id() % 300).unwrap();
+    let candidates = (0..300).map(|n| 12_000 + (first + n) % 300 * 30);
+    let free = |offset: &u16| {
+        let ports = DEFAULT_FLEET.iter().flat_map(|entry| entry.ports);
+        let all: Result<Vec<_>, _> = ports
+            .map(|port| TcpListener::bind(("127.0.0.1", port + offset)))
+            .collect();
+        all.is_ok()
+    };
+    candidates
+        .into_iter()
+        .find(free)
+        .expect("a free range of ports")
 }
 
 /// A program that does nothing, well.

@@ -1,5 +1,6 @@
 //! What must be seen of a fleet, by number: each file is a line of the specification.
 
+mod authorisation;
 mod harness;
 mod interface;
 mod n1_boot;

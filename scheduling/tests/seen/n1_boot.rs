@@ -1,36 +1,17 @@
 //! 1. The whole fleet boots, every instance is healthy, and an operator sees where to look.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use discovery::{DiscoveryClient, ListReply};
 use scheduling::{DEFAULT_FLEET, InstanceState, ListInstancesArgs};
 
-use crate::harness::{Fleet, SCHEDULING, eventually, script, sleeper};
-
-/// An offset at which every port of the fleet is free: beyond the default fleet's ports and the
-/// dynamic ones, and below those the kernel gives to callers.
-fn offset() -> u16 {
-    let first = u16::try_from(std::process::id() % 300).unwrap();
-    let candidates = (0..300).map(|n| 12_000 + (first + n) % 300 * 30);
-    let free = |offset: &u16| {
-        let ports = DEFAULT_FLEET.iter().flat_map(|entry| entry.ports);
-        let all: Result<Vec<_>, _> = ports
-            .map(|port| TcpListener::bind(("127.0.0.1", port + offset)))
-            .collect();
-        all.is_ok()
-    };
-    candidates
-        .into_iter()
-        .find(free)
-        .expect("a free range of ports")
-}
+use crate::harness::{Fleet, SCHEDULING, eventually, free_offset, script, sleeper};
 
 #[tokio::test]
 async fn seen_1_the_default_fleet_boots_healthy_and_is_registered() {
-    let offset = offset();
+    let offset = free_offset();
     let dir = tempfile::tempdir().unwrap();
     let args = vec![format!("--port-offset={offset}")];
     let started = Instant::now();
