@@ -151,7 +151,7 @@ impl FleetPublicKey {
         Ok(Self(key))
     }
 
-    /// What a token says, if it is signed by this fleet. Whether its time is over is not asked here.
+    /// What a token says, if it is signed by this fleet. Whether it has expired is not asked here.
     ///
     /// # Errors
     /// [`TokenError`].

@@ -71,7 +71,7 @@ impl TokenTable {
         self.0.read().holders.get(digest).cloned()
     }
 
-    /// Whether anybody has ever filled it. Before that, a token that is not in it may be a good one.
+    /// Whether anybody has ever filled it. Before that, a token that is not in it may be good.
     #[must_use]
     pub fn is_told(&self) -> bool {
         self.0.read().told
