@@ -1,0 +1,7 @@
+//! What can be seen of configuration from outside: the real binary, over real sockets.
+
+mod common;
+mod interface;
+mod kills;
+mod values;
+mod watches;
