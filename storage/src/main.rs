@@ -1,14 +1,45 @@
-//! The server: so far the built-in procedures.
+//! The server: the store over RPC.
+
+mod forward;
+mod handlers;
+mod keyspace;
+mod seat;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use chassis::{Service, Setup};
+use chassis::{Exit, Failure, Service, Setup};
 use discovery::Announcer;
-use storage::{SYSTEM_ADDRESS, SYSTEM_NAME};
+use storage::{SYSTEM_ADDRESS, SYSTEM_NAME, StorageDispatch};
+
+use self::forward::Forward;
+use self::handlers::Handlers;
+use self::seat::Seat;
 
 fn main() -> ExitCode {
     Service::new(SYSTEM_NAME, SYSTEM_ADDRESS, env!("CARGO_PKG_VERSION"))
         .announce(Announcer::new())
         .tokens(security::Follower::new())
-        .run(async |setup: Setup<()>| Ok(setup.server()))
+        .run(serve)
+}
+
+async fn serve(setup: Setup<()>) -> Result<rpc::Server, Failure> {
+    let folder = setup.common.data.join(SYSTEM_NAME);
+    let seat = Arc::new(Seat::new(&folder, setup.address));
+    let taken = seat.try_take();
+    taken.map_err(|e| Failure::new(Exit::Unavailable, e.to_string()))?;
+    let holding = Arc::clone(&seat);
+    tokio::spawn(async move {
+        let why = holding.hold().await;
+        tracing::error!(why, "the store cannot be used any more; ending");
+        std::process::exit(Exit::Software.code().into());
+    });
+    let leads = Arc::clone(&seat);
+    setup.add_metrics(move || {
+        let leads = u8::from(leads.taken().is_some());
+        format!("# TYPE storage_leads gauge\nstorage_leads {leads}\n")
+    });
+    let forward = Forward::new(seat);
+    let handlers = Handlers { forward };
+    Ok(setup.server().service(StorageDispatch::new(handlers)))
 }

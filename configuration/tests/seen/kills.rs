@@ -69,7 +69,8 @@ async fn nothing_acknowledged_is_lost_over_200_kills() {
     check_all_there(&client, &acknowledged, &counts, KILLS).await;
     let total: u64 = counts.iter().sum();
     assert!(total > 1_000, "only {total} writes: the test does not test");
-    for key in acknowledged.lock().keys().cloned().collect::<Vec<_>>() {
+    let keys: Vec<String> = acknowledged.lock().keys().cloned().collect();
+    for key in keys {
         let history = client.history(&HistoryArgs { key }).await.unwrap().entries;
         assert!(
             history
