@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::http::Pages;
 use crate::settings::Common;
-use crate::trust::{Authority, FleetPublicKey, TokenTable};
+use crate::trust::{Authority, Doorman, FleetPublicKey, TokenTable};
 
 /// Why a service ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +143,12 @@ impl<S> Setup<S> {
     #[must_use]
     pub fn is_guarded(&self) -> bool {
         self.authority.is_on()
+    }
+
+    /// Who decides about requests that are no procedures.
+    #[must_use]
+    pub fn doorman(&self) -> Doorman {
+        Doorman(Arc::clone(&self.authority))
     }
 
     /// Believes the tokens that are signed with this fleet's key; the settings may have said

@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a client may take to send its request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client may leave an answer unread.
+const STALL_MAX: Duration = Duration::from_secs(30);
 /// The longest head of a request.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
@@ -44,6 +46,11 @@ pub(crate) struct Pages {
 impl Http {
     /// Serves one connection until it ends, or its request in flight does once `ends` is cancelled.
     pub(crate) async fn serve(&self, stream: TcpStream, peer: SocketAddr, ends: CancellationToken) {
+        // Whoever takes nothing for so long is gone, whatever its kernel still acknowledges.
+        let stall = u32::try_from(STALL_MAX.as_millis()).unwrap_or(u32::MAX);
+        if let Err(e) = rustix::net::sockopt::set_tcp_user_timeout(&stream, stall) {
+            tracing::debug!(%peer, error = %e, "a connection without a bound on its stalls");
+        }
         let service =
             service_fn(|request| async { Ok::<_, Infallible>(self.answer(request, peer).await) });
         let connection = http1::Builder::new()

@@ -9,6 +9,7 @@ use crate::limits::{CHOICES_MAX, HELP_BYTES_MAX};
 
 /// What values of a key are.
 #[derive(Clone, Debug, PartialEq, Serializable, Deserializable)]
+#[serde(rename_all = "snake_case")]
 pub enum ValueType {
     /// `true` or `false`.
     Boolean,

@@ -143,6 +143,7 @@ pub enum SnapshotReason {
 
 /// What a watch tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
+#[serde(rename_all = "snake_case")]
 pub enum ConfigurationEvent {
     /// All that is set, in one or more parts. What is not in it is not set.
     Snapshot {

@@ -1,8 +1,25 @@
-//! The fleet's public HTTP gateway.
+//! The fleet's public HTTP gateway: every procedure of every service, for whoever speaks HTTP.
 //!
-//! Today it answers `/`, `/livez`, `/readyz` and `/metrics` over HTTP, and the built-in procedures
-//! on the same port; it starts, is found through discovery, and drains. It forwards nothing yet.
-//! It will route requests to services by host and path, over their `rpc` channels.
+//! | request | answer |
+//! |---|---|
+//! | `POST /v1/{service}/{procedure}` | calls it; the body is its arguments in JSON, empty for `{}` |
+//! | the same, of a stream | Server-Sent Events: one `data:` an item, then `event: end` or `error` |
+//! | `GET /v1`, `GET /v1/{service}` | the services there are, and what one can do |
+//! | `GET /openapi.json` | all of that as OpenAPI 3.1 |
+//! | `GET /livez`, `/readyz`, `/metrics` | for probes and scrapers |
+//!
+//! It decides nothing and keeps nothing. `Authorization: Bearer TOKEN` travels on to the service
+//! that is called, which decides; a caller without a token goes on as one without a token, never
+//! with the gateway's own. Services are found through discovery and described by themselves, so
+//! that the gateway needs no word about a service that is written tomorrow.
+//!
+//! Errors are problems (RFC 9457, `application/problem+json`), with the stable `reason` and the
+//! `hint` that the service gave.
+//!
+//! What keeps it standing: bodies of at most 1 MiB, a deadline on everything that is read, a bound
+//! on requests at a time, and a rate for each client (a bucket of tokens): an address without a
+//! good token has 30 requests and 2 more a second, and who goes on all the same is banned for a
+//! minute. A good token has a bucket of its own. The settings say how large they are.
 
 /// The name under which discovery knows it.
 pub const SYSTEM_NAME: &str = "frontend";

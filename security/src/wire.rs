@@ -124,6 +124,7 @@ pub struct ListTokensReply {
 
 /// What a follower is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
+#[serde(rename_all = "snake_case")]
 pub enum TokenEvent {
     /// A part of all that there is; the last part has `more: false`. Nothing else is known then.
     All {

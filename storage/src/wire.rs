@@ -244,6 +244,7 @@ pub struct WatchArgs {
 
 /// What a watch tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
+#[serde(rename_all = "snake_case")]
 pub enum StorageEvent {
     /// Everything up to this revision is told: after a while without changes, and at the start.
     Progress {

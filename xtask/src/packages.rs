@@ -17,6 +17,11 @@ const PACKAGES: &[Package] = &[
         used_for: "links every Rust program and compiles the embedded SQLite",
     },
     Package {
+        name: "curl",
+        program: "curl",
+        used_for: "scheduling's tests run a fleet through its gateway as the README shows",
+    },
+    Package {
         name: "strace",
         program: "strace",
         used_for: "store's tests make the n-th fsync fail",

@@ -117,8 +117,7 @@ impl Authority {
         Some(holder)
     }
 
-    fn decide(&self, context: &Context, call: &Call<'_>) -> Result<Arc<Holder>, Error> {
-        let token = context.metadata().get(AUTHORIZATION);
+    fn decide(&self, token: Option<&Bytes>, call: &Call<'_>) -> Result<Arc<Holder>, Error> {
         let Some(token) = token.filter(|token| !token.is_empty()) else {
             return Err(refused(Refusal::NoToken, call, None));
         };
@@ -144,6 +143,41 @@ impl Authority {
     }
 }
 
+/// Decides about requests that come another way than as procedures: a gateway's, over HTTP.
+#[derive(Clone)]
+pub struct Doorman(pub(crate) Arc<Authority>);
+
+impl Doorman {
+    /// Who holds this token, if anybody knows it and it is still good; what for is not asked.
+    #[must_use]
+    pub fn holder(&self, token: &Bytes) -> Option<Arc<Holder>> {
+        let holder = self.0.holder_of(token)?;
+        let Token {
+            revoked,
+            expires_ms,
+            ..
+        } = holder.token;
+        let good = !revoked && expires_ms.is_none_or(|at| at > now_ms());
+        good.then_some(holder)
+    }
+
+    /// Whether whoever shows this token may do this here; everybody may where calls are not guarded.
+    ///
+    /// # Errors
+    /// The refusal that a procedure would answer.
+    pub fn check(&self, token: &Bytes, procedure: &str, writes: bool) -> Result<(), Error> {
+        if !self.0.is_on() {
+            return Ok(());
+        }
+        let call = Call {
+            service: self.0.service,
+            procedure,
+            writes,
+        };
+        self.0.decide(Some(token), &call).map(drop)
+    }
+}
+
 /// The guard, as the server has it.
 pub(crate) struct AuthorityGuard(pub(crate) Arc<Authority>);
 
@@ -157,7 +191,8 @@ impl Guard for AuthorityGuard {
             procedure: procedure.name,
             writes: procedure.access != Access::Read,
         };
-        let holder = self.0.decide(context, &call).inspect_err(|refusal| {
+        let token = context.metadata().get(AUTHORIZATION);
+        let holder = self.0.decide(token, &call).inspect_err(|refusal| {
             let peer = context.peer();
             let reason = &refusal.reason;
             tracing::debug!(%peer, procedure = call.procedure, %reason, "a call is refused");

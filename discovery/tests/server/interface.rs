@@ -26,7 +26,7 @@ async fn it_needs_nobody_and_is_in_its_own_list_when_it_is_ready() {
     assert_eq!(itself[0].address(), Some(server.address()));
     assert_eq!(
         itself[0].registration.procedures,
-        [201, 202, 203, 204, 205, 206]
+        [201, 202, 203, 204, 205, 206, 207]
     );
 }
 

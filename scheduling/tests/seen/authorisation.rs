@@ -20,19 +20,19 @@ use serde_json::{Value, json};
 
 use crate::harness::{Fleet, eventually, free_offset, kill};
 
-const ADMIN: &str = "the-admin-token-of-this-test-no-secret";
+pub(crate) const ADMIN: &str = "the-admin-token-of-this-test-no-secret";
 
 /// A guarded default fleet, with every instance healthy.
-struct Guarded {
-    fleet: Fleet,
-    instances: Vec<InstanceInfo>,
+pub(crate) struct Guarded {
+    pub(crate) fleet: Fleet,
+    pub(crate) instances: Vec<InstanceInfo>,
 }
 
-fn at(address: SocketAddr, token: &str) -> Channel {
+pub(crate) fn at(address: SocketAddr, token: &str) -> Channel {
     Channel::to(address).with_credential(Credential::new(token.to_owned()))
 }
 
-async fn guarded(more: &[&str]) -> Guarded {
+pub(crate) async fn guarded(more: &[&str]) -> Guarded {
     let dir = tempfile::tempdir().unwrap();
     let mut args = vec![format!("--port-offset={}", free_offset())];
     args.extend(more.iter().map(|arg| (*arg).to_owned()));
@@ -98,7 +98,7 @@ impl Guarded {
         all
     }
 
-    fn address(&self, service: &str) -> SocketAddr {
+    pub(crate) fn address(&self, service: &str) -> SocketAddr {
         let found = self.instances.iter().find(|i| i.service == service);
         found.unwrap().address.as_ref().unwrap().parse().unwrap()
     }

@@ -1,6 +1,7 @@
 //! What must be seen of a fleet, by number: each file is a line of the specification.
 
 mod authorisation;
+mod gateway;
 mod harness;
 mod interface;
 mod n1_boot;

@@ -1,0 +1,124 @@
+//! What the fleet can do, as OpenAPI 3.1.
+
+use rpc::{Description, ProcedureDescription};
+use serde_json::{Map, Value, json};
+
+/// The document for these services.
+pub(crate) fn document(services: &[std::sync::Arc<Description>], version: &str) -> Value {
+    let (mut paths, mut schemas) = (Map::new(), Map::new());
+    schemas.insert("Problem".to_owned(), problem_schema());
+    for service in services {
+        for procedure in &service.procedures {
+            let path = format!("/v1/{}/{}", service.name, procedure.name);
+            let operation = operation(&service.name, procedure, &mut schemas);
+            paths.insert(path, json!({ "post": operation }));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Orrery",
+            "version": version,
+            "description": "Every procedure of every service of this fleet.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+        },
+        "security": [{ "token": [] }],
+    })
+}
+
+fn problem_schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "RFC 9457, with a stable reason and what to do next.",
+        "required": ["type", "title", "status", "detail", "reason"],
+        "properties": {
+            "type": { "type": "string" },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string" },
+            "instance": { "type": "string" },
+            "reason": { "type": "string" },
+            "hint": { "type": "string" },
+            "retry": { "type": "boolean" },
+        },
+    })
+}
+
+fn operation(
+    service: &str,
+    procedure: &ProcedureDescription,
+    schemas: &mut Map<String, Value>,
+) -> Value {
+    let name = format!("{service}.{}", procedure.name);
+    let arguments = hoist(&procedure.arguments, &format!("{name}.arguments"), schemas);
+    let result = hoist(&procedure.result, &format!("{name}.result"), schemas);
+    let media = if procedure.stream {
+        "text/event-stream"
+    } else {
+        "application/json"
+    };
+    let about = if procedure.stream {
+        "A stream of such items."
+    } else {
+        "The result."
+    };
+    let problem = json!({
+        "description": "A problem.",
+        "content": {
+            "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
+        },
+    });
+    json!({
+        "operationId": name,
+        "tags": [service],
+        "summary": procedure.about.lines().next().unwrap_or_default().trim(),
+        "description": procedure.about,
+        "x-orrery-id": procedure.id,
+        "x-orrery-access": procedure.access,
+        "requestBody": { "content": { "application/json": { "schema": arguments } } },
+        "responses": {
+            "200": { "description": about, "content": { media: { "schema": result } } },
+            "default": problem,
+        },
+    })
+}
+
+/// A schema whose definitions stand among the document's, each under a name of its own.
+fn hoist(schema: &str, name: &str, schemas: &mut Map<String, Value>) -> Value {
+    let mut schema: Value = serde_json::from_str(schema).unwrap_or_else(|_| json!({}));
+    if let Some(object) = schema.as_object_mut() {
+        object.remove("$schema");
+        if let Some(Value::Object(definitions)) = object.remove("$defs") {
+            for (definition, mut value) in definitions {
+                point_to(&mut value, name);
+                schemas.insert(format!("{name}.{definition}"), value);
+            }
+        }
+    }
+    point_to(&mut schema, name);
+    schemas.insert(name.to_owned(), schema);
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn point_to(value: &mut Value, name: &str) {
+    match value {
+        Value::Object(object) => {
+            for (key, inner) in object.iter_mut() {
+                let reference = inner.as_str().filter(|_| key == "$ref");
+                let definition = reference.and_then(|r| r.strip_prefix("#/$defs/"));
+                match definition {
+                    Some(definition) => {
+                        *inner = json!(format!("#/components/schemas/{name}.{definition}"));
+                    }
+                    None => point_to(inner, name),
+                }
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(|inner| point_to(inner, name)),
+        _ => {}
+    }
+}
