@@ -196,7 +196,7 @@ async fn build(artifacts: &Artifacts, snapshot: &Snapshot) {
 /// What is built with a service. With the page comes the command line, its other face: the first
 /// thing that whoever boots a fleet wants to have.
 fn with_companions(spec: &ServiceSpec) -> Vec<Artifact> {
-    let mut all = vec![spec.artifact.clone()];
+    let mut all: Vec<Artifact> = spec.artifacts().cloned().collect();
     if let Artifact::Cargo {
         manifest_path,
         bin_name,

@@ -54,6 +54,9 @@ pub use wire::instances::{
 pub use wire::plans::{
     ExplainArgs, ExplainReply, PlanArgs, PlanReply, PlannedAction, ProposedChange, WaitingSlot,
 };
+pub use wire::rollouts::{
+    NextVersion, Program, RollArgs, RollReply, RollStep, RolloutArgs, RolloutReply, Version,
+};
 pub use wire::services::{
     ApplyArgs, ApplyReply, DeleteServiceArgs, DeleteServiceReply, GetServiceArgs, GetServiceReply,
     ListServicesReply, NodeInfo, NodesReply, ScaleServiceArgs, ScaleServiceReply,
@@ -107,4 +110,8 @@ rpc::service! {
     idempotent 417 REPORT_PROCEDURE report(ReportArgs) -> ReportReply;
     /// CPU time and memory of the instances of the local node.
     read 418 USAGE_PROCEDURE usage(UsageArgs) -> UsageReply;
+    /// Takes a newer version of a service one step further, slot by slot; for whoever rolls it out.
+    idempotent 419 ROLL_PROCEDURE roll(RollArgs) -> RollReply;
+    /// How far a newer version has come.
+    read 420 ROLLOUT_PROCEDURE rollout(RolloutArgs) -> RolloutReply;
 }

@@ -17,6 +17,8 @@ pub const INVALID_NAME: &str = "invalid-name";
 pub const INVALID_SPEC: &str = "invalid-spec";
 /// Services would wait for each other for ever.
 pub const DEPENDENCY_CYCLE: &str = "dependency-cycle";
+/// Somebody else rolls out a version of the service.
+pub const ROLLED_BY_OTHER: &str = "rolled-by-other";
 /// The Cargo manifest does not exist.
 pub const NO_SUCH_MANIFEST: &str = "no-such-manifest";
 /// Cargo could not build it; the message ends with the compiler's last lines.

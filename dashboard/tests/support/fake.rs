@@ -535,6 +535,28 @@ impl Scheduling for Answers {
         ))
     }
 
+    async fn roll(
+        &self,
+        _: &Context,
+        _: client::scheduling::RollArgs,
+    ) -> Result<client::scheduling::RollReply, Error> {
+        Err(Error::invalid(
+            "no-rollouts",
+            "this fleet rolls nothing out",
+        ))
+    }
+
+    async fn rollout(
+        &self,
+        _: &Context,
+        _: client::scheduling::RolloutArgs,
+    ) -> Result<client::scheduling::RolloutReply, Error> {
+        Err(Error::invalid(
+            "no-rollouts",
+            "this fleet rolls nothing out",
+        ))
+    }
+
     async fn usage(&self, _: &Context, _: UsageArgs) -> Result<UsageReply, Error> {
         let state = self.state();
         let runs = state.instances.iter().filter(|i| !i.state.is_terminal());

@@ -17,8 +17,8 @@ pub use names::{
 };
 pub use node::{Node, NodeStatus};
 pub use spec::{
-    Artifact, Limits, Ports, Probe, ProbeKind, Probes, REPLICAS_MAX, RestartPolicy, ServiceSpec,
-    SpecError,
+    Artifact, Limits, Next, Ports, Probe, ProbeKind, Probes, REPLICAS_MAX, RestartPolicy,
+    ServiceSpec, SpecError,
 };
 
 /// A point in time, in milliseconds since the Unix epoch. Always an argument, never read here.

@@ -43,7 +43,32 @@ pub struct ServiceSpec {
     /// How long an instance may take to end after SIGTERM, before SIGKILL.
     #[serde(default = "default_grace_ms")]
     pub grace_period_ms: u64,
+    /// A newer version that some of the slots run; set by whoever rolls it out, not by `apply`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Box<Next>>,
     /// The write that made this spec what it is; set by the store, not by the operator.
+    #[serde(default)]
+    pub revision: Revision,
+}
+
+/// A newer version of a service on its way: what runs it, and in which slots.
+///
+/// New slots beyond `replicas` come first, so that there is never less of a service than was wished
+/// for; then slots from the highest down. The way back is the same way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Next {
+    /// Who rolls it out: nobody else goes on with it.
+    pub by: String,
+    /// What to run.
+    pub artifact: Artifact,
+    /// Extra environment, instead of the spec's own.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Slots from this one on run it.
+    pub from: u32,
+    /// How many slots there are meanwhile beyond `replicas`.
+    pub surge: u32,
+    /// The write that made it what it is.
     #[serde(default)]
     pub revision: Revision,
 }
@@ -222,8 +247,49 @@ impl ServiceSpec {
             probes: Probes::default(),
             limits: Limits::default(),
             grace_period_ms: default_grace_ms(),
+            next: None,
             revision: Revision::default(),
         }
+    }
+
+    /// How many slots there are: those that are wished for, and those of a roll-out.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        let surge = self.next.as_ref().map_or(0, |next| next.surge);
+        self.replicas.saturating_add(surge)
+    }
+
+    /// The newer version, if this slot runs it.
+    fn next_at(&self, index: u32) -> Option<&Next> {
+        self.next.as_deref().filter(|next| index >= next.from)
+    }
+
+    /// The revision that an instance in this slot should have.
+    #[must_use]
+    pub fn revision_at(&self, index: u32) -> Revision {
+        self.next_at(index)
+            .map_or(self.revision, |next| next.revision)
+    }
+
+    /// The spec as it is for one slot: of its version, and nothing of another.
+    #[must_use]
+    pub fn at(&self, index: u32) -> Self {
+        let mut spec = Self {
+            next: None,
+            ..self.clone()
+        };
+        if let Some(next) = self.next_at(index) {
+            spec.artifact = next.artifact.clone();
+            spec.env = next.env.clone();
+            spec.revision = next.revision;
+        }
+        spec
+    }
+
+    /// Every artifact that some slot runs.
+    pub fn artifacts(&self) -> impl Iterator<Item = &Artifact> {
+        let next = self.next.as_ref().map(|next| &next.artifact);
+        std::iter::once(&self.artifact).chain(next)
     }
 
     /// Checks what types cannot say.
@@ -237,8 +303,17 @@ impl ServiceSpec {
                 why: why.to_owned(),
             })
         };
-        if self.replicas > REPLICAS_MAX {
+        if self.slots() > REPLICAS_MAX {
             return refuse("replicas", "at most 100000");
+        }
+        if let Some(next) = &self.next {
+            let alone = Self {
+                artifact: next.artifact.clone(),
+                env: next.env.clone(),
+                next: None,
+                ..self.clone()
+            };
+            alone.check()?;
         }
         if self.after.contains(&self.name) {
             return refuse("after", "a service cannot wait for itself");

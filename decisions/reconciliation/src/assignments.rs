@@ -54,7 +54,7 @@ fn assignment(snapshot: &Snapshot, instance: &Instance) -> Assignment {
     let spec = snapshot.specs.get(&instance.id.slot.service);
     let desired = match spec {
         Some(spec) if instance.state != model::InstanceState::Stopping => {
-            Desired::Run(Box::new(spec.clone()))
+            Desired::Run(Box::new(spec.at(instance.id.slot.index)))
         }
         _ => Desired::Stop {
             grace_period_ms: spec.map(|spec| spec.grace_period_ms),

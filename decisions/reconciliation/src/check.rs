@@ -99,7 +99,7 @@ impl<'a> Judge<'a> {
 
     fn wanted(&self, slot: &Slot) -> Option<&'a ServiceSpec> {
         let spec = self.snapshot.specs.get(&slot.service)?;
-        (slot.index < spec.replicas).then_some(spec)
+        (slot.index < spec.slots()).then_some(spec)
     }
 
     fn creations(&self, plan: &Plan) -> Verdict {
@@ -145,7 +145,7 @@ impl<'a> Judge<'a> {
         let local = self.snapshot.local_node.as_ref();
         let here = local.is_none_or(|local| *local == create.node);
         demand(here, "a pinned fleet stays on its node", id)?;
-        let current = create.spec_revision == spec.revision;
+        let current = create.spec_revision == spec.revision_at(id.slot.index);
         demand(
             current,
             "what is started is started from the current spec",
@@ -274,11 +274,11 @@ impl<'a> Judge<'a> {
         let just = match why {
             StopReason::Deleted => spec.is_none(),
             StopReason::ScaledDown { replicas } => {
-                spec.is_some_and(|s| s.replicas == *replicas && id.slot.index >= s.replicas)
+                spec.is_some_and(|s| s.slots() == *replicas && id.slot.index >= s.slots())
             }
-            StopReason::Outdated { to, .. } => {
-                spec.is_some_and(|s| s.revision == *to && instance.spec_revision != *to)
-            }
+            StopReason::Outdated { to, .. } => spec.is_some_and(|s| {
+                s.revision_at(id.slot.index) == *to && instance.spec_revision != *to
+            }),
             StopReason::Unresponsive { .. } => instance.state == InstanceState::Unhealthy,
             StopReason::Superseded => {
                 let newest = self.owners.get(&id.slot).and_then(|owners| owners.last());
@@ -356,10 +356,10 @@ impl<'a> Judge<'a> {
         let instances = self.snapshot.instances.values();
         let healthy = instances.filter(|i| {
             i.id.slot.service == *service
-                && i.id.slot.index < spec.replicas
+                && i.id.slot.index < spec.slots()
                 && i.state == InstanceState::Healthy
         });
-        healthy.count() == usize::try_from(spec.replicas).unwrap_or(usize::MAX)
+        healthy.count() == usize::try_from(spec.slots()).unwrap_or(usize::MAX)
     }
 
     /// Every wanted slot without an owner is filled, given up, or waits with a reason; and when
@@ -374,7 +374,7 @@ impl<'a> Judge<'a> {
             }
         }
         for spec in self.snapshot.specs.values() {
-            for index in 0..spec.replicas {
+            for index in 0..spec.slots() {
                 let service = spec.name.clone();
                 let slot = Slot { service, index };
                 let answered = seen.contains(&slot) || self.owners.contains_key(&slot);

@@ -1,8 +1,10 @@
 //! What operators ask for.
 
+use std::collections::BTreeMap;
+
 use model::{
-    InstanceId, InstanceState, Node, NodeId, NodeStatus, REPLICAS_MAX, Revision, ServiceName,
-    ServiceSpec, SpecError, Timestamp,
+    Artifact, InstanceId, InstanceState, Next, Node, NodeId, NodeStatus, REPLICAS_MAX, Revision,
+    ServiceName, ServiceSpec, SpecError, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +43,15 @@ pub enum Command {
         /// Which.
         service: ServiceName,
     },
+    /// Takes a newer version one step further.
+    Roll {
+        /// Of which service.
+        service: ServiceName,
+        /// Who rolls it out: what somebody else began is left alone.
+        by: String,
+        /// How.
+        step: RollStep,
+    },
     /// End every instance and forget the service.
     DeleteService {
         /// Which.
@@ -54,6 +65,27 @@ pub enum Command {
         /// How it is.
         status: NodeStatus,
     },
+}
+
+/// One step of a newer version's way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RollStep {
+    /// Slots from `from` on run this; `surge` slots are added to what is wished for.
+    Run {
+        /// What to run.
+        artifact: Artifact,
+        /// With which environment.
+        env: BTreeMap<String, String>,
+        /// From which slot on; beyond the last one: nowhere.
+        from: u32,
+        /// How many more slots there are meanwhile.
+        surge: u32,
+    },
+    /// It is the version from now on, everywhere.
+    Promote,
+    /// It never was.
+    Withdraw,
 }
 
 /// Why a command changed nothing.
@@ -89,6 +121,14 @@ pub enum CommandError {
         /// What is wrong with it.
         source: SpecError,
     },
+    /// Somebody else rolls out a version of the service.
+    #[error("{service} is being rolled out by {by}; end that first")]
+    RolledByOther {
+        /// Which.
+        service: ServiceName,
+        /// Who.
+        by: String,
+    },
     /// The spec would make services wait for each other.
     #[error(transparent)]
     Cycle(#[from] Cycle),
@@ -115,6 +155,7 @@ pub fn command(
         Command::StopInstance { instance } => stop_instance(snapshot, &instance, now),
         Command::RestartInstance { instance } => restart_instance(snapshot, &instance, now),
         Command::RestartService { service } => restart_service(snapshot, &service, now),
+        Command::Roll { service, by, step } => roll(snapshot, &service, by, step, now),
         Command::DeleteService { service } => delete_service(snapshot, service, now),
         Command::SetNode { node, status } => Ok(set_node(snapshot, node, status, now)),
     }
@@ -128,9 +169,10 @@ fn apply_spec(
     checked(&spec)?;
     let old = snapshot.specs.get(&spec.name).cloned();
     check_with(snapshot, &spec)?;
-    spec.revision = match &old {
-        Some(old) if same_process(old, &spec) => old.revision,
-        _ => fresh_revision(snapshot, &spec.name),
+    // Whoever wishes for another process puts an end to a version that is on its way.
+    (spec.revision, spec.next) = match &old {
+        Some(old) if same_process(old, &spec) => (old.revision, old.next.clone()),
+        _ => (fresh_revision(snapshot, &spec.name), None),
     };
     let mut ledger = Ledger::new(snapshot, now);
     let Some(first) = first_forgiven(old.as_ref(), &spec) else {
@@ -189,6 +231,7 @@ fn same_process(old: &ServiceSpec, new: &ServiceSpec) -> bool {
         replicas: 0,
         after: Vec::new(),
         restart: model::RestartPolicy::default(),
+        next: None,
         revision: Revision(0),
         ..spec.clone()
     };
@@ -197,7 +240,9 @@ fn same_process(old: &ServiceSpec, new: &ServiceSpec) -> bool {
 
 /// A revision that neither the spec nor any instance of the service has had.
 fn fresh_revision(snapshot: &Snapshot, service: &ServiceName) -> Revision {
-    let spec = snapshot.specs.get(service).map(|spec| spec.revision);
+    let spec = snapshot.specs.get(service);
+    let next = spec.and_then(|spec| Some(spec.next.as_ref()?.revision));
+    let spec = spec.map(|spec| spec.revision).max(next);
     let instances = snapshot.instances_of(service).map(|i| i.spec_revision);
     let used = instances.chain(spec).max().unwrap_or_default();
     Revision(used.max(snapshot.revision).0 + 1)
@@ -337,4 +382,70 @@ fn set_node(
         ledger.tell(Write::PutNode(node), subject, EventKind::NodeChanged, why);
     }
     ledger.finish()
+}
+
+fn roll(
+    snapshot: &mut Snapshot,
+    service: &ServiceName,
+    by: String,
+    step: RollStep,
+    now: Timestamp,
+) -> Result<Vec<Change>, CommandError> {
+    let old = spec_of(snapshot, service)?;
+    let ours = old.next.as_ref().is_some_and(|next| next.by == by);
+    if let Some(next) = old.next.as_ref().filter(|_| !ours) {
+        let (service, by) = (service.clone(), next.by.clone());
+        return Err(CommandError::RolledByOther { service, by });
+    }
+    let mut spec = old.clone();
+    match step {
+        RollStep::Run {
+            artifact,
+            env,
+            from,
+            surge,
+        } => {
+            let before = old.next.as_ref();
+            let same = before.filter(|next| next.artifact == artifact && next.env == env);
+            let revision = same.map(|next| next.revision);
+            let fresh = || fresh_revision(snapshot, service);
+            spec.next = Some(Box::new(Next {
+                by,
+                artifact,
+                env,
+                from,
+                surge,
+                revision: revision.unwrap_or_else(fresh),
+            }));
+        }
+        // A step that was made already: its answer was lost.
+        RollStep::Promote | RollStep::Withdraw if !ours => return Ok(Vec::new()),
+        RollStep::Promote => {
+            if let Some(next) = spec.next.take() {
+                spec.artifact = next.artifact;
+                spec.env = next.env;
+                spec.revision = next.revision;
+            }
+        }
+        RollStep::Withdraw => spec.next = None,
+    }
+    if spec == old {
+        return Ok(Vec::new());
+    }
+    checked(&spec)?;
+    let first = |spec: &ServiceSpec| spec.next.as_ref().map(|next| next.from);
+    let changed_from = first(&old).into_iter().chain(first(&spec)).min();
+    let why = match &spec.next {
+        Some(next) => format!(
+            "{} rolls out revision {}, from slot {} on",
+            next.by, next.revision.0, next.from
+        ),
+        None => format!("revision {} everywhere", spec.revision.0),
+    };
+    let mut ledger = Ledger::new(snapshot, now);
+    ledger.forgive(service, changed_from.unwrap_or(0));
+    let subject = Subject::Service(service.clone());
+    let write = Write::PutSpec(Box::new(spec));
+    ledger.tell(write, subject, EventKind::Applied, why);
+    Ok(ledger.finish())
 }

@@ -47,7 +47,7 @@ mod snapshot;
 pub use assignments::{Assignment, Assignments, Desired, assignments};
 pub use change::{Change, Event, EventKind, Subject, Write};
 pub use check::{Violation, check};
-pub use command::{Command, CommandError, command};
+pub use command::{Command, CommandError, RollStep, command};
 pub use dependencies::{Cycle, check_dependencies};
 pub use execute::{StalePlan, execute};
 pub use observe::{Ignored, Observation, Report, observe};

@@ -43,6 +43,10 @@ fn command(error: &CommandError) -> Error {
             Error::invalid(reason::INVALID_SPEC, message)
                 .with_hint("`orrery spec <service>` shows a complete spec")
         }
+        CommandError::RolledByOther { .. } => {
+            Error::new(Code::Conflict, reason::ROLLED_BY_OTHER, error.to_string())
+                .with_hint("`orrery call release list` shows who rolls out what")
+        }
         CommandError::Cycle(cycle) => Error::invalid(reason::DEPENDENCY_CYCLE, cycle.to_string())
             .with_hint("a service can only wait for services that do not wait for it"),
     }

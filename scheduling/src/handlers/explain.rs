@@ -63,7 +63,7 @@ fn slot(view: &View<'_>, feed: &Feed, slot: &Slot) -> Result<ExplainReply, Error
     let waiting = view.waiting.iter().find(|waiting| waiting.slot == *slot);
     let (state, because) = match waiting {
         Some(waiting) => ("waiting", waiting.reason.to_string()),
-        None if slot.index >= spec.replicas => {
+        None if slot.index >= spec.slots() => {
             let because = format!("{} has {} replicas", spec.name, spec.replicas);
             ("not wished for", because)
         }

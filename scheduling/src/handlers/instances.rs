@@ -82,6 +82,7 @@ pub(super) async fn restart(
             .brain
             .read(move |v| v.snapshot.specs.get(&service).cloned());
         if let Some(spec) = spec.await.map_err(refused)? {
+            let spec = spec.at(instance.slot.index);
             let resolved = handlers.artifacts.resolve(&spec.artifact).await;
             resolved.map_err(|e| not_built(&e))?;
         }

@@ -8,6 +8,7 @@ mod instances;
 mod logs;
 mod plans;
 pub(crate) mod render;
+mod rollouts;
 mod services;
 
 use std::path::PathBuf;
@@ -19,9 +20,10 @@ use scheduling::{
     ApplyArgs, ApplyReply, AssignmentsArgs, AssignmentsItem, DeleteServiceArgs, DeleteServiceReply,
     EventItem, EventsArgs, ExplainArgs, ExplainReply, GetServiceArgs, GetServiceReply,
     ListInstancesArgs, ListInstancesReply, ListServicesReply, LogLine, LogsArgs, NodesReply,
-    PlanArgs, PlanReply, ReportArgs, ReportReply, RestartArgs, RestartReply, ScaleServiceArgs,
-    ScaleServiceReply, ScheduleServiceArgs, ScheduleServiceReply, Scheduling, StopInstanceArgs,
-    StopInstanceReply, UsageArgs, UsageReply, WatchArgs, WatchItem,
+    PlanArgs, PlanReply, ReportArgs, ReportReply, RestartArgs, RestartReply, RollArgs, RollReply,
+    RolloutArgs, RolloutReply, ScaleServiceArgs, ScaleServiceReply, ScheduleServiceArgs,
+    ScheduleServiceReply, Scheduling, StopInstanceArgs, StopInstanceReply, UsageArgs, UsageReply,
+    WatchArgs, WatchItem,
 };
 use supervision::Runtime;
 
@@ -150,6 +152,14 @@ impl Scheduling for Handlers {
 
     async fn report(&self, _: &Context, args: ReportArgs) -> Result<ReportReply, Error> {
         agents::report(self, args).await
+    }
+
+    async fn roll(&self, context: &Context, args: RollArgs) -> Result<RollReply, Error> {
+        rollouts::roll(self, context, args).await
+    }
+
+    async fn rollout(&self, _: &Context, args: RolloutArgs) -> Result<RolloutReply, Error> {
+        rollouts::rollout(self, args).await
     }
 
     async fn usage(&self, _: &Context, args: UsageArgs) -> Result<UsageReply, Error> {

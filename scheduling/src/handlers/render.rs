@@ -77,8 +77,8 @@ pub(crate) fn healthy(view: &View<'_>, spec: &ServiceSpec) -> u32 {
     let instances = view.snapshot.instances_of(&spec.name);
     let as_wished = instances.filter(|instance| {
         instance.state == InstanceState::Healthy
-            && instance.spec_revision == spec.revision
-            && instance.id.slot.index < spec.replicas
+            && instance.spec_revision == spec.revision_at(instance.id.slot.index)
+            && instance.id.slot.index < spec.slots()
     });
     u32::try_from(as_wished.count()).unwrap_or(u32::MAX)
 }
@@ -88,7 +88,7 @@ pub(crate) fn converged(view: &View<'_>, spec: &ServiceSpec) -> bool {
     let instances = view.snapshot.instances_of(&spec.name);
     let running = instances.filter(|instance| !instance.state.is_terminal());
     let running = u32::try_from(running.count()).unwrap_or(u32::MAX);
-    running == spec.replicas && healthy(view, spec) == spec.replicas
+    running == spec.slots() && healthy(view, spec) == spec.slots()
 }
 
 pub(crate) fn artifact(artifact: &Artifact) -> String {

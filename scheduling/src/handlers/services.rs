@@ -176,8 +176,17 @@ pub(super) async fn check_and_build(
         })?;
     }
     let wanted = specs.iter().filter(|spec| spec.replicas > 0);
-    let artifacts: Vec<Artifact> = wanted.map(|spec| spec.artifact.clone()).collect();
-    let building = handlers.artifacts.refresh(&artifacts);
+    let artifacts: Vec<Artifact> = wanted.flat_map(ServiceSpec::artifacts).cloned().collect();
+    build(handlers, context, &artifacts).await
+}
+
+/// Builds what is missing or old, for as long as the caller waits; longer than that, it goes on.
+pub(super) async fn build(
+    handlers: &Handlers,
+    context: &Context,
+    artifacts: &[Artifact],
+) -> Result<(), Error> {
+    let building = handlers.artifacts.refresh(artifacts);
     let patience = time_left(context).min(BUILD_PATIENCE);
     let Ok(failures) = timeout(patience, building).await else {
         return Ok(());

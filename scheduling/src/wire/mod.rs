@@ -4,4 +4,5 @@ pub(crate) mod agents;
 pub(crate) mod feeds;
 pub(crate) mod instances;
 pub(crate) mod plans;
+pub(crate) mod rollouts;
 pub(crate) mod services;

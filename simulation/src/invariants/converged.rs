@@ -10,16 +10,19 @@ pub(super) fn check(world: &World) -> Verdict {
     for spec in durable.specs.values() {
         let healthy = durable
             .instances_of(&spec.name)
-            .filter(|i| i.state == InstanceState::Healthy && i.spec_revision == spec.revision)
+            .filter(|i| {
+                i.state == InstanceState::Healthy
+                    && i.spec_revision == spec.revision_at(i.id.slot.index)
+            })
             .count();
         let given_up = durable
             .slots
             .iter()
             .filter(|(slot, record)| {
-                slot.service == spec.name && slot.index < spec.replicas && record.given_up.is_some()
+                slot.service == spec.name && slot.index < spec.slots() && record.given_up.is_some()
             })
             .count();
-        let wanted = usize::try_from(spec.replicas).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(spec.slots()).unwrap_or(usize::MAX);
         let live = durable
             .instances_of(&spec.name)
             .filter(|i| !i.state.is_terminal());

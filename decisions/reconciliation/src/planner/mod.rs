@@ -68,12 +68,12 @@ impl<'a> Planner<'a> {
     }
 
     fn service(&mut self, spec: &'a ServiceSpec, instances: &[&'a Instance]) {
-        let wanted = instances.partition_point(|i| i.id.slot.index < spec.replicas);
+        let wanted = instances.partition_point(|i| i.id.slot.index < spec.slots());
         let (wanted, unwanted) = instances.split_at(wanted);
-        let replicas = spec.replicas;
+        let replicas = spec.slots();
         self.unwanted(unwanted, &StopReason::ScaledDown { replicas });
         let mut rest = wanted;
-        for index in 0..spec.replicas {
+        for index in 0..spec.slots() {
             let here = rest.partition_point(|i| i.id.slot.index <= index);
             let (records, further) = rest.split_at(here);
             rest = further;

@@ -13,7 +13,7 @@ impl<'a> Planner<'a> {
     /// slot, and stays there.
     pub(super) fn rollout(&mut self, spec: &ServiceSpec, wanted: &[&'a Instance]) {
         let owners = || wanted.iter().filter(|i| !i.state.is_terminal());
-        let outdated = |i: &Instance| i.spec_revision != spec.revision;
+        let outdated = |i: &Instance| i.spec_revision != spec.revision_at(i.id.slot.index);
         let next = owners().find(|i| outdated(i) && i.state != InstanceState::Stopping);
         let Some(first) = next else { return };
         if self.stops_one_of(spec) {
@@ -30,13 +30,14 @@ impl<'a> Planner<'a> {
                 None => first,
             },
         };
-        let (from, to) = (victim.spec_revision, spec.revision);
+        let to = spec.revision_at(victim.id.slot.index);
+        let from = victim.spec_revision;
         self.stop(victim, StopReason::Outdated { from, to });
     }
 
     /// Whether this plan already ends an instance of a wanted slot of the service.
     fn stops_one_of(&self, spec: &ServiceSpec) -> bool {
-        let wanted = |slot: &Slot| slot.service == spec.name && slot.index < spec.replicas;
+        let wanted = |slot: &Slot| slot.service == spec.name && slot.index < spec.slots();
         let actions = self.plan.actions.iter().rev();
         let of_service = actions.take_while(|action| action.service() == &spec.name);
         of_service
@@ -56,7 +57,7 @@ impl<'a> Planner<'a> {
 fn first_not_healthy(spec: &ServiceSpec, wanted: &[&Instance]) -> Option<Slot> {
     let healthy = wanted.iter().filter(|i| i.state == InstanceState::Healthy);
     let mut healthy = healthy.map(|i| i.id.slot.index);
-    let first_gap = (0..spec.replicas).find(|index| healthy.next() != Some(*index));
+    let first_gap = (0..spec.slots()).find(|index| healthy.next() != Some(*index));
     first_gap.map(|index| Slot {
         service: spec.name.clone(),
         index,

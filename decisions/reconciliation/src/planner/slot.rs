@@ -132,7 +132,7 @@ impl<'a> Planner<'a> {
                 slot: slot.clone(),
                 generation: newest.next(),
             },
-            spec_revision: spec.revision,
+            spec_revision: spec.revision_at(slot.index),
             node,
             port,
             attempt,

@@ -1,0 +1,95 @@
+//! A newer version on its way.
+
+use model::Artifact;
+use reconciliation::{Command, RollStep as Step};
+use rpc::{Context, Error};
+use scheduling::{
+    NextVersion, Program, RollArgs, RollReply, RollStep, RolloutArgs, RolloutReply, Version,
+};
+
+use super::errors::{refused, service_name, unknown_service};
+use super::{Handlers, render, services};
+
+pub(super) async fn roll(
+    handlers: &Handlers,
+    context: &Context,
+    args: RollArgs,
+) -> Result<RollReply, Error> {
+    let service = service_name(&args.service)?;
+    let step = match args.step {
+        RollStep::Run {
+            version,
+            from,
+            surge,
+        } => {
+            let artifact = artifact(version.program);
+            // Built before it is wished for: a version that does not compile takes nobody's place.
+            services::build(handlers, context, std::slice::from_ref(&artifact)).await?;
+            Step::Run {
+                artifact,
+                env: version.env,
+                from,
+                surge,
+            }
+        }
+        RollStep::Promote => Step::Promote,
+        RollStep::Withdraw => Step::Withdraw,
+    };
+    let by = args.by;
+    let command = Command::Roll { service, by, step };
+    let done = handlers.brain.command(command).await.map_err(refused)?;
+    let revision = done.revision;
+    Ok(RollReply { revision })
+}
+
+pub(super) async fn rollout(handlers: &Handlers, args: RolloutArgs) -> Result<RolloutReply, Error> {
+    let name = service_name(&args.service)?;
+    let found = handlers.brain.read(move |view| {
+        let spec = view.snapshot.specs.get(&name);
+        let spec = spec.ok_or_else(|| unknown_service(&name))?;
+        let next = spec.next.as_ref().map(|next| NextVersion {
+            by: next.by.clone(),
+            version: version(&next.artifact, next.env.clone()),
+            from: next.from,
+            surge: next.surge,
+            spec_revision: next.revision.0,
+        });
+        let instances = view.snapshot.instances_of(&name);
+        Ok(RolloutReply {
+            replicas: spec.replicas,
+            version: version(&spec.artifact, spec.env.clone()),
+            spec_revision: spec.revision.0,
+            next,
+            instances: instances.map(render::instance).collect(),
+            revision: view.snapshot.revision.0,
+        })
+    });
+    found.await.map_err(refused)?
+}
+
+fn artifact(program: Program) -> Artifact {
+    match program {
+        Program::Cargo {
+            manifest_path,
+            bin_name,
+        } => Artifact::Cargo {
+            manifest_path,
+            bin_name,
+        },
+        Program::Command { program, args } => Artifact::Command { program, args },
+    }
+}
+
+fn version(artifact: &Artifact, env: std::collections::BTreeMap<String, String>) -> Version {
+    let program = match artifact.clone() {
+        Artifact::Cargo {
+            manifest_path,
+            bin_name,
+        } => Program::Cargo {
+            manifest_path,
+            bin_name,
+        },
+        Artifact::Command { program, args } => Program::Command { program, args },
+    };
+    Version { program, env }
+}
