@@ -56,7 +56,8 @@ pub const SYSTEM_ADDRESS: &str = "127.0.0.1:10500";
 
 rpc::service! {
     /// Values that change while services run.
-    trait Configuration, client ConfigurationClient, dispatch ConfigurationDispatch, name SYSTEM_NAME;
+    trait Configuration, client ConfigurationClient, dispatch ConfigurationDispatch,
+        name SYSTEM_NAME;
     /// One value: what was set, or else the declared default.
     read 301 GET_PROCEDURE get(GetArgs) -> GetReply;
     /// Gives a key a value.
@@ -69,7 +70,7 @@ rpc::service! {
     read_stream 305 WATCH_PROCEDURE watch(WatchArgs) -> ConfigurationEvent;
     /// What a key was, newest first: the last hundred writes of it.
     read 306 HISTORY_PROCEDURE history(HistoryArgs) -> HistoryReply;
-    /// Gives a key the value that an earlier write gave it; a new write, with a revision of its own.
+    /// Gives a key the value of an earlier write; a new write, with a revision of its own.
     write 307 ROLLBACK_PROCEDURE rollback(RollbackArgs) -> SetReply;
     /// A service says which keys it has. Replaces what it declared before.
     idempotent 308 DECLARE_PROCEDURE declare(DeclareArgs) -> DeclareReply;

@@ -2,8 +2,8 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `POST /v1/{service}/{procedure}` | calls it; the body is its arguments in JSON, empty for `{}` |
-//! | the same, of a stream | Server-Sent Events: one `data:` an item, then `event: end` or `error` |
+//! | `POST /v1/{service}/{procedure}` | calls it; the body is its arguments in JSON |
+//! | the same, of a stream | Server-Sent Events: one `data:` an item, then `end` or `error` |
 //! | `GET /v1`, `GET /v1/{service}` | the services there are, and what one can do |
 //! | `GET /openapi.json` | all of that as OpenAPI 3.1 |
 //! | `GET /livez`, `/readyz`, `/metrics` | for probes and scrapers |

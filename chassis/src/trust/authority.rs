@@ -161,7 +161,7 @@ impl Doorman {
         good.then_some(holder)
     }
 
-    /// Whether whoever shows this token may do this here; everybody may where calls are not guarded.
+    /// Whether who shows this token may do this here; everybody may where calls are not guarded.
     ///
     /// # Errors
     /// The refusal that a procedure would answer.
