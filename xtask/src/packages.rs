@@ -22,6 +22,11 @@ const PACKAGES: &[Package] = &[
         used_for: "scheduling's tests run a fleet through its gateway as the README shows",
     },
     Package {
+        name: "prometheus",
+        program: "prometheus",
+        used_for: "monitoring's tests have a real Prometheus scrape it",
+    },
+    Package {
         name: "strace",
         program: "strace",
         used_for: "store's tests make the n-th fsync fail",
