@@ -1,6 +1,7 @@
 //! What is known, and how it changes: points, targets, rules, alerts.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -44,11 +45,18 @@ impl Engine {
     /// Recalls everything.
     pub(crate) async fn load(
         store: EmbeddedStore,
-        base: Base,
-        log: Log,
+        points: &Path,
         series_max: usize,
         notices: mpsc::Sender<Notice>,
     ) -> Result<Self, Error> {
+        let mut base = Base::new(series_max);
+        let log = Log::open(points, now_ms(), |name, labels, at, value| {
+            base.add(name, labels, at, value);
+        });
+        let log = log.map_err(|e| {
+            let message = format!("failed to read the points in {}: {e}", points.display());
+            Error::internal(reason::STORE_FAILED, message)
+        })?;
         let rules = recall::<Rule>(&store, "rule/").await?;
         let alerts = recall::<AlertInfo>(&store, "alert/").await?;
         Ok(Self {
@@ -83,6 +91,16 @@ impl Engine {
             taken += usize::from(base.add(name, labels, at_ms, *value));
         }
         Ok(taken)
+    }
+
+    /// What this service itself counts, in OpenMetrics format.
+    pub(crate) fn metrics(&self) -> String {
+        let base = self.base.read();
+        let (series, left_out) = (base.len(), base.left_out());
+        format!(
+            "# TYPE monitoring_series gauge\nmonitoring_series {series}\n\
+             # TYPE monitoring_left_out counter\nmonitoring_left_out_total {left_out}\n"
+        )
     }
 
     /// Has the disk keep what was written.

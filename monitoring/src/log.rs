@@ -1,7 +1,7 @@
 //! Points on disk: a file for each hour, in which each batch is one checked record.
 //!
-//! `points/HOUR.log`: records of a length, a CRC-32, and a batch in JSON lines. A record that is cut
-//! short or damaged ends its file: what came before it is read, what came after was never said.
+//! `points/HOUR.log`: records of a length, a CRC-32, and a batch in JSON lines. A record that is
+//! cut short or damaged ends its file: what came before it is read, what came after was never said.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};

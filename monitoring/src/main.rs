@@ -41,16 +41,9 @@ async fn serve(setup: Setup<Config>) -> Result<App, Failure> {
     let folder = setup.common.data.join(SYSTEM_NAME);
     let store = EmbeddedStore::open(&folder, Options::default())
         .map_err(|e| Failure::new(Exit::Unavailable, e.to_string()))?;
-    let mut base = base::Base::new(config.series_max);
-    let log = log::Log::open(
-        &folder.join("points"),
-        engine::now_ms(),
-        |name, labels, at, value| {
-            base.add(name, labels, at, value);
-        },
-    )?;
     let (notices, told) = mpsc::channel(NOTICES);
-    let engine = Engine::load(store, base, log, config.series_max, notices).await?;
+    let points = folder.join("points");
+    let engine = Engine::load(store, &points, config.series_max, notices).await?;
     let engine = Arc::new(engine);
     tokio::spawn(webhook::tell(told));
     tokio::spawn(scrape::run(
@@ -59,14 +52,7 @@ async fn serve(setup: Setup<Config>) -> Result<App, Failure> {
         setup.common.discovery,
     ));
     let counted = Arc::clone(&engine);
-    setup.add_metrics(move || {
-        let base = counted.base.read();
-        let (series, left_out) = (base.len(), base.left_out());
-        format!(
-            "# TYPE monitoring_series gauge\nmonitoring_series {series}\n\
-             # TYPE monitoring_left_out counter\nmonitoring_left_out_total {left_out}\n"
-        )
-    });
+    setup.add_metrics(move || counted.metrics());
     let pages = pages::router(Arc::clone(&engine));
     let handlers = Handlers { engine };
     let server = setup.server().service(MonitoringDispatch::new(handlers));

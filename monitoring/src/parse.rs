@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn lines_are_read_as_they_are_meant() {
-        let text = "# TYPE a counter\n# HELP a words\na_total{x=\"1\",y=\"a \\\"b\\\" \\n\"} 3 1700000000\n\
+        let text = "# TYPE a counter\n# HELP a words\n\
+                    a_total{x=\"1\",y=\"a \\\"b\\\" \\n\"} 3 1700000000\n\
                     b 2.5e3\nc{} +Inf\nd{le=\"0.5\",} 1 # {trace=\"x\"} 9\n# EOF\n";
         let (lines, bad) = parse(text);
         assert_eq!(bad, 0);
