@@ -8,8 +8,8 @@
 //! not fit is counted and left out.
 //!
 //! A *rule* compares what a query gives with a threshold, or asks that there is anything at all.
-//! When it is broken for long enough an *alert* fires and is told to a webhook, once more when it is
-//! over. Who can push but not be asked may `report` samples, and a job that should run now and
+//! When it is broken for long enough an *alert* fires and is told to a webhook, once more when it
+//! is over. Who can push but not be asked may `report` samples, and a job that should run now and
 //! then sends a `heartbeat`: its absence is what a rule looks for.
 //!
 //! Points are written to disk as they come, and read back at the next start: killing this service

@@ -49,6 +49,23 @@ pub fn holder(context: &Context) -> Option<Arc<Holder>> {
     details.downcast().ok()
 }
 
+/// Whether the caller may do this at another service too: for who answers in that one's place.
+///
+/// # Errors
+/// The refusal that the other service would answer.
+pub fn may(context: &Context, service: &str, procedure: &str, writes: bool) -> Result<(), Error> {
+    let Some(holder) = holder(context) else {
+        return Ok(());
+    };
+    let call = Call {
+        service,
+        procedure,
+        writes,
+    };
+    let decided = decide(Some(&holder.token), &call, now_ms());
+    decided.map_err(|refusal| refused(refusal, &call, Some(&holder)))
+}
+
 /// Knows whom to believe, and decides about every call.
 pub(crate) struct Authority {
     service: &'static str,

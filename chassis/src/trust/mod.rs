@@ -34,7 +34,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
 
 pub(crate) use authority::{Authority, AuthorityGuard};
-pub use authority::{Doorman, Holder, Kind, holder};
+pub use authority::{Doorman, Holder, Kind, holder, may};
 pub(crate) use files::show_own_token;
 pub use files::{OPERATOR_TOKEN, TokenFileError, read_token, show_operator_token, write_token};
 pub use key::{Claims, FleetKey, FleetPublicKey, KeyError, TokenError};
