@@ -1,6 +1,6 @@
 //! What services there are and what they can do, as discovery and they themselves say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,12 +11,15 @@ use rpc::{
     BuiltinClient, CallOptions, Channel, Code, Description, Empty, Error, ProcedureDescription,
 };
 
-/// How long a description is believed. A procedure that is not in it is asked for anew at once.
+/// After this time a description is asked for anew, while the old one still serves.
 const FRESH: Duration = Duration::from_secs(30);
-/// How often a service is asked anew for something that it did not have.
+/// How often a service is asked anew, for something that it did not have or because its instances
+/// are of other versions now.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// How long a service or discovery may take to describe itself.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Services that are remembered, whether they are still there or not.
+const SERVICES_MAX: usize = 4_096;
 
 /// Services by name.
 pub(crate) struct Catalogue {
@@ -28,7 +31,13 @@ pub(crate) struct Catalogue {
 #[derive(Clone)]
 struct Described {
     description: Arc<Description>,
-    at: Instant,
+    /// The versions that its instances said when it was asked.
+    versions: BTreeSet<String>,
+    /// When it was asked, and when its versions were compared last.
+    asked: Instant,
+    compared: Instant,
+    /// Whether somebody is asking.
+    asking: bool,
 }
 
 impl Catalogue {
@@ -47,35 +56,78 @@ impl Catalogue {
         Ok(list.services.into_iter().map(|s| s.service).collect())
     }
 
-    /// What a service says of itself, not older than half a minute.
-    pub(crate) async fn service(&self, name: &str) -> Result<Arc<Description>, Error> {
+    /// What a service says of itself. Once it has said something that serves until it says
+    /// something else: who cannot be asked now can perhaps still be called.
+    pub(crate) async fn service(self: &Arc<Self>, name: &str) -> Result<Arc<Description>, Error> {
         let known = self.described.lock().get(name).cloned();
-        if let Some(known) = known.filter(|known| known.at.elapsed() < FRESH) {
-            return Ok(known.description);
+        let Some(known) = known else {
+            return self.ask(name).await;
+        };
+        if self.is_due(name) {
+            let (catalogue, name) = (Arc::clone(self), name.to_owned());
+            tokio::spawn(async move {
+                if let Err(e) = catalogue.ask(&name).await {
+                    tracing::debug!(service = %name, error = %e, "an old description is used");
+                }
+                catalogue.asked(&name);
+            });
         }
-        self.ask(name).await
+        Ok(known.description)
     }
 
     /// A way to a service, and what its procedure is like.
     pub(crate) async fn procedure(
-        &self,
+        self: &Arc<Self>,
         service: &str,
         procedure: &str,
     ) -> Result<(Channel, ProcedureDescription), Error> {
         let mut description = self.service(service).await?;
         let mut found = find(&description, procedure);
-        let asked_lately = {
-            let described = self.described.lock();
-            described
-                .get(service)
-                .is_some_and(|known| known.at.elapsed() < ASK_AGAIN)
-        };
-        if found.is_none() && !asked_lately {
+        if found.is_none() && !self.was_asked_lately(service) {
             description = self.ask(service).await?;
             found = find(&description, procedure);
         }
         let found = found.ok_or_else(|| unknown_procedure(service, procedure, &description))?;
         Ok((self.resolver.channel(service), found))
+    }
+
+    /// What it says is no longer so: some instance did not know a procedure that it names.
+    pub(crate) fn doubt(&self, service: &str) {
+        if let Some(known) = self.described.lock().get_mut(service) {
+            known.versions.clear();
+        }
+    }
+
+    fn was_asked_lately(&self, name: &str) -> bool {
+        let described = self.described.lock();
+        let known = described.get(name);
+        known.is_some_and(|known| known.asked.elapsed() < ASK_AGAIN)
+    }
+
+    /// Whether a service is to be asked anew, by whoever is told so.
+    fn is_due(&self, name: &str) -> bool {
+        let mut described = self.described.lock();
+        let Some(known) = described.get_mut(name) else {
+            return false;
+        };
+        if known.asking || known.compared.elapsed() < ASK_AGAIN {
+            return false;
+        }
+        known.compared = Instant::now();
+        let old = known.asked.elapsed() >= FRESH;
+        known.asking = old || known.versions != self.versions(name);
+        known.asking
+    }
+
+    fn asked(&self, name: &str) {
+        if let Some(known) = self.described.lock().get_mut(name) {
+            known.asking = false;
+        }
+    }
+
+    fn versions(&self, name: &str) -> BTreeSet<String> {
+        let instances = self.resolver.resolve(name).instances.into_iter();
+        instances.map(|i| i.registration.version).collect()
     }
 
     async fn ask(&self, name: &str) -> Result<Arc<Description>, Error> {
@@ -86,13 +138,25 @@ impl Catalogue {
                 return Err(unknown_service(name, &names));
             }
         }
+        // Who calls before discovery has answered would spend the attempts of all.
+        self.resolver.ready(name, PATIENCE).await;
         let builtin = BuiltinClient::new(self.resolver.channel(name)).with(within(PATIENCE));
         let description = Arc::new(builtin.describe(&Empty {}).await?);
         let described = Described {
             description: Arc::clone(&description),
-            at: Instant::now(),
+            versions: self.versions(name),
+            asked: Instant::now(),
+            compared: Instant::now(),
+            asking: false,
         };
-        self.described.lock().insert(name.to_owned(), described);
+        let mut all = self.described.lock();
+        if all.len() >= SERVICES_MAX && !all.contains_key(name) {
+            let oldest = all.iter().min_by_key(|(_, known)| known.asked);
+            if let Some(name) = oldest.map(|(name, _)| name.clone()) {
+                all.remove(&name);
+            }
+        }
+        all.insert(name.to_owned(), described);
         Ok(description)
     }
 }
@@ -112,11 +176,8 @@ fn within(timeout: Duration) -> CallOptions {
 fn unknown_service(name: &str, known: &[String]) -> Error {
     let known = known.iter().map(String::as_str);
     let message = format!("no service `{}` is found", shown(name));
-    Error::not_found("unknown-service", message).with_hint(nearest(
-        name,
-        known,
-        "GET /v1 lists all",
-    ))
+    let hint = nearest(name, known, "GET /v1 lists all");
+    Error::not_found("unknown-service", message).with_hint(hint)
 }
 
 fn unknown_procedure(service: &str, name: &str, description: &Description) -> Error {
@@ -133,8 +194,10 @@ fn shown(name: &str) -> String {
 
 /// What may have been meant.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>, list: &str) -> String {
+    // Likeness takes time in proportion to both lengths, and nobody means so long a name.
+    let name = shown(name);
     let mut near: Vec<(f64, &str)> = known
-        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .map(|known| (strsim::jaro_winkler(&name, known), known))
         .filter(|(likeness, _)| *likeness > 0.7)
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0));

@@ -13,10 +13,18 @@ chassis::settings! {
         pub(crate) call_timeout_max: Duration = Duration::from_secs(60),
         /// How long a client may take to send its body.
         pub(crate) body_timeout: Duration = Duration::from_secs(10),
+        /// How long the reader of a stream may take nothing before the stream is ended.
+        pub(crate) write_timeout: Duration = Duration::from_secs(30),
+        /// How often a stream that has nothing to say shows that it lives.
+        pub(crate) heartbeat: Duration = Duration::from_secs(15),
         /// Requests at a time, streams apart.
         pub(crate) requests_max: usize = 1_024,
         /// Streams at a time.
         pub(crate) streams_max: usize = 1_024,
+        /// Requests at a time of one client.
+        pub(crate) client_requests_max: usize = 256,
+        /// Streams at a time of one client.
+        pub(crate) client_streams_max: usize = 64,
         /// Requests at once of an address that shows no good token.
         pub(crate) stranger_burst: u32 = 30,
         /// And so many a second.
@@ -33,5 +41,11 @@ chassis::settings! {
         pub(crate) clients_max: usize = 10_000,
         /// Addresses of proxies whose `X-Forwarded-For` is believed.
         pub(crate) trusted_proxies: Vec<String> = Vec::new(),
+        /// Names under which it is called, beside addresses and `localhost`; `*` for any.
+        pub(crate) hosts: Vec<String> = Vec::new(),
+        /// Web pages that may call it, as in `https://console.example`; `*` for any.
+        pub(crate) allowed_origins: Vec<String> = Vec::new(),
+        /// When it is asked to end, `/readyz` says so for this long before the port closes.
+        pub(crate) drain_notice: Duration = Duration::ZERO,
     }
 }

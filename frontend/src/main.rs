@@ -1,10 +1,17 @@
 //! The server: HTTP in front, procedures behind.
 
+mod body;
+mod call;
 mod catalogue;
 mod config;
 mod door;
+mod events;
 mod gateway;
+mod json;
+mod listing;
 mod openapi;
+mod origin;
+mod places;
 mod problem;
 mod rate;
 mod request;
@@ -13,17 +20,12 @@ mod stats;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use chassis::{App, Exit, Failure, Service, Setup};
+use chassis::{App, Failure, Service, Setup};
 use discovery::Announcer;
 use frontend::{SYSTEM_ADDRESS, SYSTEM_NAME};
-use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 
-use self::catalogue::Catalogue;
 use self::config::Config;
-use self::door::Door;
-use self::gateway::Gateway;
-use self::stats::Stats;
+use self::gateway::{Gateway, router};
 
 fn main() -> ExitCode {
     Service::new(SYSTEM_NAME, SYSTEM_ADDRESS, env!("CARGO_PKG_VERSION"))
@@ -33,19 +35,10 @@ fn main() -> ExitCode {
 }
 
 async fn serve(setup: Setup<Config>) -> Result<App, Failure> {
-    let config = setup.settings.clone();
-    let door = Door::new(&config).map_err(|why| Failure::new(Exit::Config, why))?;
-    let gateway = Arc::new(Gateway {
-        catalogue: Catalogue::new(setup.common.discovery),
-        doorman: setup.doorman(),
-        door: Mutex::new(door),
-        places: Arc::new(Semaphore::new(config.requests_max)),
-        streams: Arc::new(Semaphore::new(config.streams_max)),
-        stats: Stats::default(),
-        version: env!("CARGO_PKG_VERSION"),
-        config,
-    });
-    let counted = Arc::clone(&gateway);
-    setup.add_metrics(move || counted.stats.text());
-    Ok(App::new(setup.server()).http(gateway::router(gateway)))
+    let gateway = Arc::new(Gateway::new(&setup)?);
+    let (counted, ending) = (Arc::clone(&gateway), Arc::clone(&gateway));
+    setup.add_metrics(move || counted.metrics());
+    Ok(App::new(setup.server())
+        .http(router(gateway))
+        .on_stop(move |_| ending.end()))
 }

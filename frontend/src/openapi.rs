@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 pub(crate) fn document(services: &[std::sync::Arc<Description>], version: &str) -> Value {
     let (mut paths, mut schemas) = (Map::new(), Map::new());
     schemas.insert("Problem".to_owned(), problem_schema());
+    paths.extend(listings());
     for service in services {
         for procedure in &service.procedures {
             let path = format!("/v1/{}/{}", service.name, procedure.name);
@@ -25,6 +26,8 @@ pub(crate) fn document(services: &[std::sync::Arc<Description>], version: &str) 
         "components": {
             "schemas": schemas,
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "responses": { "Problem": problem_response() },
+            "parameters": { "Timeout": timeout_parameter() },
         },
         "security": [{ "token": [] }],
     })
@@ -43,9 +46,69 @@ fn problem_schema() -> Value {
             "instance": { "type": "string" },
             "reason": { "type": "string" },
             "hint": { "type": "string" },
-            "retry": { "type": "boolean" },
+            "retry": { "type": "boolean", "description": "Whether it may be tried again." },
+            "retry_after": { "type": "integer", "description": "When: in so many seconds." },
+            "line": { "type": "integer", "description": "Where the body is no JSON." },
+            "column": { "type": "integer" },
         },
     })
+}
+
+fn problem_response() -> Value {
+    json!({
+        "description": "A problem.",
+        "content": {
+            "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
+        },
+    })
+}
+
+fn timeout_parameter() -> Value {
+    json!({
+        "name": "X-Timeout-Ms",
+        "in": "header",
+        "description": "How long the call may take; 10000 unless said.",
+        "schema": { "type": "integer", "minimum": 1 },
+    })
+}
+
+/// The paths that are no procedures.
+fn listings() -> impl Iterator<Item = (String, Value)> {
+    let name = json!({
+        "name": "service", "in": "path", "required": true, "schema": { "type": "string" },
+    });
+    let all = [
+        ("/v1", "services", "The services there are.", json!([])),
+        (
+            "/v1/{service}",
+            "service",
+            "What one service can do.",
+            json!([name]),
+        ),
+        ("/openapi.json", "document", "This document.", json!([])),
+    ];
+    all.into_iter().map(|(path, id, summary, parameters)| {
+        let operation = json!({
+            "operationId": id,
+            "summary": summary,
+            "parameters": parameters,
+            "responses": responses("The answer.", "application/json", json!({ "type": "object" })),
+        });
+        (path.to_owned(), json!({ "get": operation }))
+    })
+}
+
+/// What an operation answers; the statuses that its caller should know of are named.
+fn responses(about: &str, media: &str, schema: Value) -> Value {
+    let problem = json!({ "$ref": "#/components/responses/Problem" });
+    let mut all = json!({
+        "200": { "description": about, "content": { media: { "schema": schema } } },
+        "default": problem,
+    });
+    for status in ["401", "403", "404", "429", "503", "504"] {
+        all[status] = problem.clone();
+    }
+    all
 }
 
 fn operation(
@@ -62,16 +125,10 @@ fn operation(
         "application/json"
     };
     let about = if procedure.stream {
-        "A stream of such items."
+        "A stream: one event an item, then `end` or `error`."
     } else {
         "The result."
     };
-    let problem = json!({
-        "description": "A problem.",
-        "content": {
-            "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
-        },
-    });
     json!({
         "operationId": name,
         "tags": [service],
@@ -79,11 +136,10 @@ fn operation(
         "description": procedure.about,
         "x-orrery-id": procedure.id,
         "x-orrery-access": procedure.access,
+        "x-orrery-stream": procedure.stream,
+        "parameters": [{ "$ref": "#/components/parameters/Timeout" }],
         "requestBody": { "content": { "application/json": { "schema": arguments } } },
-        "responses": {
-            "200": { "description": about, "content": { media: { "schema": result } } },
-            "default": problem,
-        },
+        "responses": responses(about, media, result),
     })
 }
 

@@ -9,18 +9,24 @@ use serde_json::{Value, json};
 /// An error on its way to an HTTP client.
 #[derive(Debug)]
 pub(crate) struct Problem {
-    error: Error,
+    error: Box<Error>,
     status: StatusCode,
     retry_after_ms: Option<u64>,
+    place: Option<(usize, usize)>,
 }
+
+/// When to come back if a service says that it is away or full, and nothing closer.
+const COME_BACK_MS: u64 = 1_000;
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let status = status_of(error.code);
+        let busy = matches!(error.code, Code::Unavailable | Code::ResourceExhausted);
         Self {
-            error,
+            error: Box::new(error),
             status,
-            retry_after_ms: None,
+            retry_after_ms: busy.then_some(COME_BACK_MS),
+            place: None,
         }
     }
 }
@@ -45,6 +51,17 @@ impl Problem {
         self
     }
 
+    /// Says where in the body it is.
+    pub(crate) fn at(mut self, line: usize, column: usize) -> Self {
+        self.place = Some((line, column));
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// As JSON; `request` is the request's id.
     pub(crate) fn json(&self, request: &str) -> Value {
         let Error {
@@ -53,7 +70,7 @@ impl Problem {
             message,
             hint,
             retry,
-        } = &self.error;
+        } = &*self.error;
         let title = self.status.canonical_reason().unwrap_or(code.as_str());
         let mut problem = json!({
             "type": format!("urn:orrery:problem:{reason}"),
@@ -69,7 +86,19 @@ impl Problem {
         if *retry != Retry::Never || self.retry_after_ms.is_some() {
             problem["retry"] = json!(true);
         }
+        if let Some(seconds) = self.retry_after() {
+            problem["retry_after"] = json!(seconds);
+        }
+        if let Some((line, column)) = self.place {
+            problem["line"] = json!(line);
+            problem["column"] = json!(column);
+        }
         problem
+    }
+
+    /// In seconds, as the header has it.
+    fn retry_after(&self) -> Option<u64> {
+        self.retry_after_ms.map(|ms| ms.div_ceil(1_000).max(1))
     }
 
     pub(crate) fn response(&self, request: &str) -> Response {
@@ -84,8 +113,8 @@ impl Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             set(WWW_AUTHENTICATE, "Bearer realm=\"orrery\"");
         }
-        if let Some(ms) = self.retry_after_ms {
-            set(RETRY_AFTER, &ms.div_ceil(1_000).max(1).to_string());
+        if let Some(seconds) = self.retry_after() {
+            set(RETRY_AFTER, &seconds.to_string());
         }
         response
     }
@@ -138,6 +167,35 @@ mod tests {
             assert_eq!(json["type"], "urn:orrery:problem:why");
             assert_eq!(json["status"], status);
             assert_eq!(json["instance"], "urn:orrery:request:r1");
+            assert!(
+                json["title"]
+                    .as_str()
+                    .is_some_and(|title| !title.is_empty())
+            );
+            assert_eq!(
+                json["retry_after"].is_u64(),
+                matches!(status, 429 | 503) && code != Code::Cancelled
+            );
         }
+    }
+
+    #[test]
+    fn the_response_says_the_same_as_its_body() {
+        let banned = Problem::http(StatusCode::TOO_MANY_REQUESTS, "banned", "no").after_ms(1_001);
+        let response = banned.response("r1");
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()[RETRY_AFTER], "2");
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(banned.json("r1")["retry_after"], 2);
+        let stranger = Problem::from(Error::new(Code::Unauthenticated, "no-token", "who"));
+        assert!(
+            stranger
+                .response("r1")
+                .headers()
+                .contains_key(WWW_AUTHENTICATE)
+        );
+        let place = Problem::http(StatusCode::BAD_REQUEST, "bad-json", "no").at(2, 7);
+        assert_eq!(place.json("r1")["line"], 2);
+        assert_eq!(place.json("r1")["column"], 7);
     }
 }

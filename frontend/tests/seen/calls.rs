@@ -1,18 +1,18 @@
 //! Every procedure of every service, for whoever speaks HTTP.
 
-use std::time::Instant;
+use std::sync::Arc;
 
-use chassis::testing::{PATIENCE, Start, check_uniform_service};
-use discovery::{DiscoveryClient, Protocol, RegisterArgs, Registration};
+use chassis::testing::{Start, check_uniform_service};
+use chassis::trust::write_token;
 use echo::{Echo, EchoArgs, EchoDispatch, EchoReply};
 use frontend::{SYSTEM_ADDRESS, SYSTEM_NAME};
-use rpc::{Code, Context, Error, Running, Server};
+use parking_lot::Mutex;
+use rpc::{Code, Context, Error, Guard, Procedure, Server};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
-use crate::common::{BINARY, Fleet, fleet, get, post};
+use crate::common::{
+    BINARY, Fleet, Held, discovery, figure, fleet, get, post, raw, register, until,
+};
 
 /// An echo that says what came with the call, or fails as it is told to.
 struct Mirror;
@@ -39,37 +39,23 @@ impl Echo for Mirror {
     }
 }
 
-struct Held {
-    _server: Running,
-    _stream: rpc::Streaming<discovery::RegisterEvent>,
+/// What came with the calls: procedure and token.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<(&'static str, String)>>>);
+
+impl Guard for Seen {
+    fn check(&self, context: &Context, procedure: &Procedure) -> Result<(), Error> {
+        let token = context.metadata().text(rpc::AUTHORIZATION);
+        let token = token.unwrap_or("none came").to_owned();
+        self.0.lock().push((procedure.name, token));
+        Ok(())
+    }
 }
 
 /// Registers the mirror as echo, for as long as what is returned lives.
 async fn echo_in(fleet: &Fleet) -> Held {
     let server = Server::new("echo", "1").service(EchoDispatch::new(Mirror));
-    let server = server.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let client = DiscoveryClient::new(fleet.discovery.channel());
-    let registration = Registration {
-        service: "echo".to_owned(),
-        instance: "echo.0.1".to_owned(),
-        address: server.address().to_string(),
-        version: "1".to_owned(),
-        zone: String::new(),
-        weight: 100,
-        protocol: Protocol::Rpc,
-        procedures: vec![101],
-        labels: Default::default(),
-    };
-    let args = RegisterArgs {
-        ttl_ms: 60_000,
-        registration,
-    };
-    let mut stream = client.register(&args).await.unwrap();
-    stream.next().await.unwrap().unwrap();
-    Held {
-        _server: server,
-        _stream: stream,
-    }
+    register(fleet, "echo", "1", server).await
 }
 
 #[tokio::test]
@@ -96,20 +82,43 @@ async fn a_procedure_is_called_with_json() {
 
 #[tokio::test]
 async fn the_callers_token_goes_on_and_the_gateways_own_never_does() {
-    let fleet = fleet();
-    let _echo = echo_in(&fleet).await;
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("token");
+    write_token(&own, "the-gateways-own").unwrap();
+    let discovery = discovery();
+    let gateway = Start::binary(BINARY)
+        .env("ORRERY_DISCOVERY", discovery.address())
+        .env("ORRERY_CREDENTIAL", own.display())
+        .ready();
+    let fleet = Fleet { gateway, discovery };
+    let seen = Seen::default();
+    let server = Server::new("echo", "1").service(EchoDispatch::new(Mirror));
+    let _echo = register(&fleet, "echo", "1", server.guard(seen.clone())).await;
     let at = fleet.gateway.address();
     let token = r#"{"message":"token"}"#;
     for (headers, arrives) in [
         ("authorization: Bearer abc\r\n", "abc"),
         ("authorization: bearer abc \r\n", "abc"),
         ("authorization: Basic abc\r\n", ""),
+        ("authorization: the-gateways-own\r\n", ""),
+        ("authorization:\r\n", ""),
         ("", ""),
     ] {
         let answer = post(at, "/v1/echo/echo", headers, token).await;
         assert_eq!(answer.json()["message"], arrives, "{headers}");
     }
-    assert!(!fleet.gateway.stderr().contains("abc"));
+    // What the gateway asks for itself it does ask as itself.
+    let seen = seen.0.lock();
+    let (own, others): (Vec<_>, Vec<_>) = seen.iter().partition(|(name, _)| *name == "describe");
+    assert!(!own.is_empty());
+    assert!(
+        own.iter().all(|(_, token)| token == "the-gateways-own"),
+        "{own:?}"
+    );
+    assert!(
+        others.iter().all(|(_, token)| token != "the-gateways-own"),
+        "{others:?}"
+    );
 }
 
 #[tokio::test]
@@ -146,9 +155,12 @@ async fn what_goes_wrong_is_a_problem_with_a_reason() {
     assert!(procedure.json()["hint"].as_str().unwrap().contains("echo"));
     let arguments = post(at, "/v1/echo/echo", "", r#"{"massage":"hi"}"#).await;
     arguments.check_problem(400, "bad-payload");
-    post(at, "/v1/echo/echo", "", "{")
-        .await
-        .check_problem(400, "bad-json");
+    let json = post(at, "/v1/echo/echo", "", "{\n x").await;
+    json.check_problem(400, "bad-json");
+    assert_eq!(
+        (&json.json()["line"], &json.json()["column"]),
+        (&json!(2), &json!(2))
+    );
     let timeout = post(at, "/v1/echo/echo", "x-timeout-ms: soon\r\n", "").await;
     timeout.check_problem(400, "bad-timeout");
     get(at, "/nowhere", "")
@@ -157,9 +169,9 @@ async fn what_goes_wrong_is_a_problem_with_a_reason() {
     get(at, "/v1/echo/echo", "")
         .await
         .check_problem(405, "wrong-method");
-    let kind = "POST /v1/echo/echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+    let kind = "POST /v1/echo/echo HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
                 content-type: text/xml\r\ncontent-length: 4\r\n\r\n<a/>";
-    let answer = crate::common::raw(at, kind.as_bytes()).await;
+    let answer = raw(at, kind.as_bytes()).await;
     answer.check_problem(415, "not-json");
 }
 
@@ -210,13 +222,25 @@ async fn services_describe_themselves() {
 async fn the_openapi_document_has_every_procedure_and_every_reference_leads_somewhere() {
     let fleet = fleet();
     let _echo = echo_in(&fleet).await;
-    let document = get(fleet.gateway.address(), "/openapi.json", "")
-        .await
-        .json();
+    let at = fleet.gateway.address();
+    let document = get(at, "/openapi.json", "").await.json();
     assert_eq!(document["openapi"], "3.1.0");
     let paths = document["paths"].as_object().unwrap();
-    // Four that every server has, and their own: echo's one, discovery's seven.
-    assert_eq!(paths.len(), 4 * 3 + 1 + 7);
+    // Four that every server has, and their own: echo's one, discovery's seven; three lists.
+    let mut named = 0;
+    for service in ["discovery", "echo", "frontend"] {
+        let described = get(at, &format!("/v1/{service}"), "").await.json();
+        for procedure in described["procedures"].as_array().unwrap() {
+            let name = procedure["name"].as_str().unwrap();
+            let operation = &document["paths"][format!("/v1/{service}/{name}")]["post"];
+            assert_eq!(
+                operation["x-orrery-id"], procedure["id"],
+                "{service} {name}"
+            );
+            named += 1;
+        }
+    }
+    assert_eq!((named, paths.len()), (4 * 3 + 1 + 7, named + 3));
     let watch = &paths["/v1/discovery/watch"]["post"]["responses"]["200"]["content"];
     assert!(watch["text/event-stream"].is_object());
     let text = document.to_string();
@@ -228,84 +252,78 @@ async fn the_openapi_document_has_every_procedure_and_every_reference_leads_some
         count += 1;
     }
     assert!(count > 2 * paths.len());
-    let ids: std::collections::BTreeSet<_> = paths
+    let operations = paths
         .values()
-        .map(|path| path["post"]["operationId"].as_str().unwrap())
+        .map(|path| path.get("post").unwrap_or(&path["get"]));
+    let ids: std::collections::BTreeSet<_> = operations
+        .map(|operation| {
+            let problem = &operation["responses"]["default"]["$ref"];
+            assert_eq!(problem, "#/components/responses/Problem");
+            operation["operationId"].as_str().unwrap()
+        })
         .collect();
     assert_eq!(ids.len(), paths.len());
+    let scheme = &document["components"]["securitySchemes"]["token"]["scheme"];
+    assert_eq!(scheme, "bearer");
 }
 
 #[tokio::test]
-async fn a_stream_comes_as_events_and_ends_with_its_reader() {
+async fn a_new_version_of_a_service_is_described_anew() {
     let fleet = fleet();
     let at = fleet.gateway.address();
-    let mut stream = TcpStream::connect(at).await.unwrap();
-    let request = "POST /v1/discovery/watch HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\
-                   \r\ncontent-length: 14\r\n\r\n{\"service\":\"\"}";
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut seen = String::new();
-    let mut buffer = [0; 4_096];
-    let mut read_until = async |seen: &mut String, words: &str| {
-        while !seen.contains(words) {
-            let read = timeout(PATIENCE, stream.read(&mut buffer)).await;
-            let count = read.expect("more in time").unwrap();
-            assert!(count > 0, "it ended after {seen}");
-            seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        }
-    };
-    read_until(&mut seen, "\"instance\":\"frontend@").await;
-    assert!(seen.contains("text/event-stream"), "{seen}");
-    assert!(seen.contains("data: {\"snapshot\""), "{seen}");
+    let empty = Server::new("echo", "1");
+    let first = register(&fleet, "echo", "1", empty).await;
+    assert_eq!(get(at, "/v1/echo", "").await.json()["version"], "1");
+    let body = r#"{"message":"hi"}"#;
+    let unknown = post(at, "/v1/echo/echo", "", body).await;
+    unknown.check_problem(404, "unknown-procedure");
+    let server = Server::new("echo", "2").service(EchoDispatch::new(Mirror));
+    let _second = register(&fleet, "echo", "2", server).await;
+    drop(first);
+    // Sooner than a description is too old: what discovery says of its instances has changed.
+    until("the second version is called", async || {
+        post(at, "/v1/echo/echo", "", body).await.status == 200
+    })
+    .await;
+    until("the second version is described", async || {
+        get(at, "/v1/echo", "").await.json()["version"] == "2"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn numbers_keep_every_digit() {
+    let fleet = fleet();
     let _echo = echo_in(&fleet).await;
-    read_until(&mut seen, "echo.0.1").await;
-    let calls = async || {
-        let metrics = fleet
-            .discovery
-            .builtin()
-            .metrics(&rpc::Empty {})
-            .await
-            .unwrap()
-            .text;
-        let line = metrics
-            .lines()
-            .find(|l| l.starts_with("rpc_calls_in_flight") && l.contains("watch"));
-        line.map(|line| line.rsplit(' ').next().unwrap().to_owned())
-    };
-    let before = calls().await;
-    drop(stream);
-    let deadline = Instant::now() + PATIENCE;
-    while before.is_some() && calls().await == before {
-        assert!(
-            Instant::now() < deadline,
-            "the watch goes on without a reader"
-        );
+    let body = r#"{"message":"é","more":123456789012345678901234567890.10}"#;
+    let answer = post(fleet.gateway.address(), "/v1/echo/echo", "", body).await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (200, r#"{"message":"é"}"#)
+    );
+}
+
+#[tokio::test]
+async fn what_is_answered_is_counted_by_route_and_status() {
+    let fleet = fleet();
+    let _echo = echo_in(&fleet).await;
+    let at = fleet.gateway.address();
+    post(at, "/v1/echo/echo", "", r#"{"message":"hi"}"#).await;
+    post(at, "/v1/echo/echo", "", "{").await;
+    get(at, "/v1", "").await;
+    get(at, "/nowhere", "").await;
+    for (labels, count) in [
+        ("route=\"call\",status=\"200\"", 1),
+        ("route=\"call\",status=\"400\"", 1),
+        ("route=\"describe\",status=\"200\"", 1),
+        ("route=\"other\",status=\"404\"", 1),
+    ] {
+        let name = format!("gateway_requests_total{{{labels}}}");
+        assert_eq!(figure(&fleet, &name).await, Some(count), "{name}");
     }
-}
-
-#[tokio::test]
-async fn a_stream_that_is_refused_is_a_problem_and_not_a_stream() {
-    let fleet = fleet();
-    let at = fleet.gateway.address();
-    let answer = post(at, "/v1/discovery/register", "", r#"{"ttl_ms":1}"#).await;
-    answer.check_problem(400, "bad-payload");
-}
-
-#[tokio::test]
-async fn a_request_in_flight_ends_well_when_the_gateway_is_asked_to_end() {
-    let fleet = fleet();
-    let _echo = echo_in(&fleet).await;
-    let at = fleet.gateway.address();
-    let body = r#"{"message":"wait"}"#;
-    let call =
-        tokio::spawn(async move { post(at, "/v1/echo/echo", "x-timeout-ms: 700\r\n", body).await });
-    // Until it is under way.
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await; // why: nobody says so
-    let mut gateway = fleet.gateway;
-    let status = gateway.terminate();
-    assert_eq!(status.code(), Some(0));
-    call.await.unwrap().check_problem(504, "deadline");
-    let refused = Start::binary(BINARY)
-        .env("ORRERY_FRONTEND_TRUSTED_PROXIES", "nonsense")
-        .ended();
-    assert_eq!(refused.status.code(), Some(78));
+    assert_eq!(
+        figure(&fleet, "gateway_latency_seconds_count").await,
+        Some(2)
+    );
+    assert_eq!(figure(&fleet, "gateway_requests_in_flight").await, Some(0));
 }

@@ -1,5 +1,6 @@
 //! Who is too fast, too large or too slow.
 
+use std::io::ErrorKind::WouldBlock;
 use std::time::{Duration, Instant};
 
 use chassis::testing::PATIENCE;
@@ -7,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::common::{fleet, fleet_with, get, post};
+use crate::common::{figure, fleet, fleet_with, get, post, raw, until};
 
 #[tokio::test]
 async fn a_stranger_has_a_burst_then_waits_then_is_banned() {
@@ -33,11 +34,12 @@ async fn a_stranger_has_a_burst_then_waits_then_is_banned() {
         answer.check_problem(429, "too-fast");
     }
     assert_eq!(statuses.last().map(String::as_str), Some("banned"));
-    let deadline = Instant::now() + PATIENCE;
-    while get(at, "/v1", "").await.status != 200 {
-        assert!(Instant::now() < deadline, "the ban does not end");
-        tokio::time::sleep(Duration::from_millis(50)).await; // why: a time has to pass
-    }
+    assert_eq!(figure(&fleet, "gateway_banned_total").await, Some(1));
+    assert_eq!(figure(&fleet, "gateway_clients").await, Some(1));
+    until("the ban ends", async || {
+        get(at, "/v1", "").await.status == 200
+    })
+    .await;
     // Probes are not requests of clients.
     assert_eq!(get(at, "/livez", "").await.status, 200);
 }
@@ -78,13 +80,39 @@ async fn a_body_over_the_limit_is_refused() {
     let body = format!(r#"{{"service":"{}"}}"#, "x".repeat(100));
     let answer = post(at, "/v1/discovery/query", "", &body).await;
     answer.check_problem(413, "body-too-large");
+    // One whose size is not said beforehand is refused when it is too large.
+    let head = "POST /v1/discovery/query HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+                content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunks = format!("40\r\n{}\r\n", " ".repeat(64)).repeat(2);
+    let answer = raw(at, format!("{head}{chunks}").as_bytes()).await;
+    answer.check_problem(413, "body-too-large");
+    // And one that says that it is gigantic is not waited for, nor made room for.
+    let head = "POST /v1/discovery/query HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+                content-type: application/json\r\ncontent-length: 900000000000\r\n\r\n";
+    raw(at, head.as_bytes())
+        .await
+        .check_problem(413, "body-too-large");
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_off_is_malformed() {
+    let fleet = fleet();
+    let mut stream = TcpStream::connect(fleet.gateway.address()).await.unwrap();
+    let head = "POST /v1/discovery/list HTTP/1.1\r\nhost: localhost\r\n\
+                content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\nz";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 64];
+    let read = timeout(PATIENCE, stream.read(&mut answer)).await;
+    let count = read.expect("an answer in time").unwrap();
+    let answer = String::from_utf8_lossy(&answer[..count]);
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let fleet = fleet_with(&[("BODY_TIMEOUT", "100ms")]);
     let mut stream = TcpStream::connect(fleet.gateway.address()).await.unwrap();
-    let head = "POST /v1/discovery/list HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{";
+    let head = "POST /v1/discovery/list HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n{";
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 64];
     let read = timeout(PATIENCE, stream.read(&mut answer)).await;
@@ -93,6 +121,12 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
 
+fn waits(stream: &TcpStream) -> bool {
+    let read = stream.try_read(&mut [0; 1]);
+    read.is_err_and(|e| e.kind() == WouldBlock)
+}
+
+/// They have five seconds for their head, and every one of them is gone after that.
 #[tokio::test]
 async fn two_hundred_slow_clients_do_not_stop_a_good_one() {
     let fleet = fleet();
@@ -100,21 +134,51 @@ async fn two_hundred_slow_clients_do_not_stop_a_good_one() {
     let mut slow = Vec::new();
     for _ in 0..200 {
         let mut stream = TcpStream::connect(at).await.unwrap();
-        stream
-            .write_all(b"POST /v1/discovery/list HT")
-            .await
-            .unwrap();
+        let begun = b"POST /v1/discovery/list HTTP/1.1\r\nx: ";
+        stream.write_all(begun).await.unwrap();
         slow.push(stream);
     }
-    let begun = Instant::now();
-    for _ in 0..20 {
+    let (mut slowest, mut open) = (Duration::ZERO, slow.len());
+    let deadline = Instant::now() + PATIENCE;
+    while open > 0 {
+        assert!(Instant::now() < deadline, "{open} of 200 are still open");
+        open = 0;
         for stream in &mut slow {
             // A byte each: some may have been sent away already.
-            let _ = stream.write_all(b"T").await;
+            let _ = stream.write_all(b"x").await;
+            let read = stream.try_read(&mut [0; 512]);
+            open += usize::from(read.is_ok_and(|n| n > 0) || waits(stream));
         }
+        let begun = Instant::now();
         assert_eq!(get(at, "/v1", "").await.status, 200);
+        slowest = slowest.max(begun.elapsed());
+        tokio::time::sleep(Duration::from_secs(1)).await; // why: a byte a second
     }
-    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+}
+
+#[tokio::test]
+async fn one_client_cannot_take_all_places() {
+    let settings = [
+        ("CLIENT_REQUESTS_MAX", "1"),
+        ("BODY_TIMEOUT", "20s"),
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+    ];
+    let fleet = fleet_with(&settings);
+    let at = fleet.gateway.address();
+    let mut held = TcpStream::connect(at).await.unwrap();
+    let head = "POST /v1/discovery/list HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n{";
+    held.write_all(head.as_bytes()).await.unwrap();
+    until("its one place is taken", async || {
+        figure(&fleet, "gateway_requests_in_flight").await == Some(1)
+    })
+    .await;
+    let second = get(at, "/v1", "").await;
+    second.check_problem(429, "too-many-at-once");
+    assert!(second.header("retry-after").is_some());
+    let other = get(at, "/v1", "x-forwarded-for: 10.1.1.1\r\n").await;
+    assert_eq!(other.status, 200);
+    assert_eq!(figure(&fleet, "gateway_no_place_total").await, Some(1));
 }
 
 #[tokio::test]
@@ -122,7 +186,7 @@ async fn requests_at_a_time_are_bounded() {
     let fleet = fleet_with(&[("REQUESTS_MAX", "1"), ("BODY_TIMEOUT", "20s")]);
     let at = fleet.gateway.address();
     let mut held = TcpStream::connect(at).await.unwrap();
-    let head = "POST /v1/discovery/list HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{";
+    let head = "POST /v1/discovery/list HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n{";
     held.write_all(head.as_bytes()).await.unwrap();
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -2,5 +2,9 @@
 
 mod calls;
 mod common;
+mod drain;
+mod guarded;
 mod hostile;
 mod limits;
+mod streams;
+mod threats;

@@ -1,0 +1,127 @@
+//! From an HTTP request to a call and back.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Extension;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use rpc::{Access, CallOptions, Channel, Code, Codec, Error, Metadata, ProcedureDescription};
+use tokio::time::timeout_at;
+
+use crate::gateway::Gateway;
+use crate::json::Json;
+use crate::places::Kind;
+use crate::problem::Problem;
+use crate::request::{Visitor, timeout_of};
+use crate::{body, events};
+
+/// Calls a procedure, or opens its stream.
+pub(crate) async fn call(
+    State(gateway): State<Arc<Gateway>>,
+    Path((service, procedure)): Path<(String, String)>,
+    Extension(visitor): Extension<Visitor>,
+    request: Request,
+) -> Response {
+    let id = visitor.id.clone();
+    let called = called(&gateway, &service, &procedure, request, visitor).await;
+    called.unwrap_or_else(|problem| problem.response(id.trace()))
+}
+
+async fn called(
+    gateway: &Arc<Gateway>,
+    service: &str,
+    procedure: &str,
+    request: Request,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let asked = timeout_of(&head.headers, &gateway.config)?;
+    let arguments = body::read(&head.headers, body, &gateway.config).await?;
+    // What the caller's patience is for begins here: how long it sent is its own affair.
+    let until = Instant::now() + asked.unwrap_or(gateway.config.call_timeout);
+    let options = CallOptions {
+        deadline: Some(until),
+        timeout: Some(until.saturating_duration_since(Instant::now())),
+        metadata: metadata(&visitor),
+        codec: Codec::Json,
+        ..CallOptions::default()
+    };
+    let found = timeout_at(
+        until.into(),
+        gateway.catalogue.procedure(service, procedure),
+    );
+    let found = found.await.map_err(|_| late())?;
+    let (channel, described) = found.map_err(|error| gateway.told(error, &visitor))?;
+    if !described.stream {
+        let access = access(&described);
+        let called = channel.call::<Json, Json>(described.id, access, &arguments, &options);
+        let result = called.await.inspect_err(|error| {
+            if error.code == Code::UnknownProcedure {
+                gateway.catalogue.doubt(service);
+            }
+        })?;
+        let kind = [(CONTENT_TYPE, "application/json")];
+        return Ok((kind, result.into_bytes()).into_response());
+    }
+    let options = CallOptions {
+        // A stream lasts as long as its reader wants, unless a deadline was asked for.
+        deadline: asked.and(options.deadline),
+        timeout: asked.and(options.timeout),
+        ..options
+    };
+    stream(gateway, &channel, &described, &arguments, &options, visitor).await
+}
+
+async fn stream(
+    gateway: &Arc<Gateway>,
+    channel: &Channel,
+    described: &ProcedureDescription,
+    arguments: &Json,
+    options: &CallOptions,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
+    let place = gateway
+        .door
+        .place(&visitor.client, Kind::Stream, &gateway.stats)?;
+    let stream = channel.open::<Json, Json>(described.id, arguments, options);
+    events::response(gateway, stream.await?, place, visitor).await
+}
+
+fn metadata(visitor: &Visitor) -> Metadata {
+    let mut metadata = Metadata::new();
+    // Empty if there is none: the gateway's own must not be put in its place.
+    metadata.set(rpc::AUTHORIZATION, visitor.token.clone());
+    metadata.set("traceparent", visitor.id.traceparent());
+    metadata
+}
+
+fn late() -> Problem {
+    let words = "the service was not found in time";
+    let problem = Problem::http(StatusCode::GATEWAY_TIMEOUT, "deadline", words);
+    problem.with_hint("nothing was sent: try again, with a larger X-Timeout-Ms")
+}
+
+/// What a call may do. A word from a newer server is taken for the most careful one.
+fn access(procedure: &ProcedureDescription) -> Access {
+    [Access::Read, Access::Idempotent]
+        .into_iter()
+        .find(|access| access.as_str() == procedure.access)
+        .unwrap_or(Access::Write)
+}
+
+impl Gateway {
+    /// A refusal as this visitor may hear it: names of what there is are for who may ask for them.
+    fn told(&self, mut error: Error, visitor: &Visitor) -> Error {
+        let names = matches!(
+            error.reason.as_ref(),
+            "unknown-service" | "unknown-procedure"
+        );
+        if names && self.may_look(visitor).is_err() {
+            error.hint = "GET /v1 lists all, with a token that may `frontend:describe:read`".into();
+        }
+        error
+    }
+}
