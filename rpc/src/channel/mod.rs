@@ -49,6 +49,8 @@ pub struct CallOptions {
     pub codec: Codec,
     /// Keep trying until the deadline while no server can be reached, instead of a moment.
     pub wait_for_ready: bool,
+    /// Try once and no more: for whoever decides about further attempts itself.
+    pub once: bool,
 }
 
 /// A result with what the server said beside it.
@@ -332,7 +334,7 @@ impl Channel {
         };
         let patient = options.wait_for_ready && error.code == Code::Unavailable;
         let exhausted = !patient && (attempt >= ATTEMPTS_MAX || !self.inner.budget.spend());
-        if !may_repeat || exhausted {
+        if !may_repeat || exhausted || options.once {
             return Err(error);
         }
         let pause = jittered(PAUSE_FIRST * 3_u32.pow(attempt.min(5) - 1));
