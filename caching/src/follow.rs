@@ -10,7 +10,7 @@ use crate::cache::Held;
 
 /// Between two attempts to watch.
 const AGAIN: Duration = Duration::from_millis(100);
-/// Storage says something at least every five seconds: a watch that says nothing for longer is lost.
+/// Storage says something at least every five seconds: a watch that is silent longer is lost.
 const SILENCE_MAX: Duration = Duration::from_secs(8);
 
 /// Watches all of storage, for ever.

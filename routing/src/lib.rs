@@ -4,7 +4,7 @@
 //! [`Router`] decides in the caller's own process: two instances are drawn, and the one whose calls
 //! take less time and wait less gets the call; neighbours are preferred; who answers errors is left
 //! out for a while; a call that may be repeated goes elsewhere when it fails, within a budget; and
-//! when nearly everything fails, calls are refused at once. How it decides is `decisions/balancing`.
+//! when nearly everything fails, calls are refused at once. How it decides: `decisions/balancing`.
 //!
 //! Who cannot link this crate calls [`ROUTE_PROCEDURE`], and this service does it in its place: the
 //! payload travels as it is, with the caller's token and deadline, and the answer comes back as it

@@ -7,7 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | `pool` | two choices on latency and calls in flight; zones; slow start |
-//! | `outliers` | who answers errors, or far more of them than the others, gets no calls for a while |
+//! | `outliers` | who answers errors gets no calls for a while |
 //! | [`breaker`] | when nearly everything fails, calls are refused at once, and few are tried |
 //! | [`budget`] | how many calls may be made a second time |
 //! | [`hedge`] | when a second call is sent beside a slow one |
@@ -17,7 +17,12 @@
 //! use balancing::{Endpoint, Outcome, Pool, Settings};
 //!
 //! let mut pool = Pool::new(Settings::default());
-//! let endpoint = |id: &str| Endpoint { id: id.into(), version: "1".into(), zone: "a".into(), weight: 100 };
+//! let endpoint = |id: &str| Endpoint {
+//!     id: id.into(),
+//!     version: "1".into(),
+//!     zone: "a".into(),
+//!     weight: 100,
+//! };
 //! pool.set([endpoint("x"), endpoint("y")], 0);
 //! let picked = pool.pick(None, &[], (7, 8), 1_000).unwrap();
 //! pool.ended(picked, Outcome::Succeeded, 250, 1_250);
