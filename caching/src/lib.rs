@@ -3,8 +3,8 @@
 //! # The shape
 //! A replica holds keys with values for as long as they live and there is room; what is used least
 //! goes first. Replicas know nothing of each other: [`Client`] spreads keys over those that
-//! discovery knows ([`rendezvous`]), so that a replica that is lost takes its own keys with it, and no others
-//! move.
+//! discovery knows ([`rendezvous`]), so that a replica that is lost takes its own keys with it, and
+//! no others move.
 //!
 //! With `through`, a key that is not here is read from `storage` and kept. A hundred callers that
 //! miss the same key at once are one read. What is written to storage is dropped here within
