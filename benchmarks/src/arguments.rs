@@ -2,6 +2,7 @@
 
 use clap::{Parser, ValueEnum};
 
+use crate::against::{cache, proxy};
 use crate::peers::Role;
 use crate::report::Section;
 use crate::{Failure, boot, calls, idle, instances, replacement, store_commits};
@@ -40,6 +41,10 @@ pub(crate) enum What {
     Boot,
     /// From `kill -9` of an instance to an answer of its replacement.
     Replacement,
+    /// Values got and set by 64 callers, beside Redis.
+    Caching,
+    /// What a call through `route` costs more, beside HAProxy.
+    Routing,
     /// 1,000 instances of a trivial program under one `scheduling`.
     Instances,
 }
@@ -53,6 +58,8 @@ impl What {
             Self::Store => store_commits::measure,
             Self::Boot => boot::measure,
             Self::Replacement => replacement::measure,
+            Self::Caching => cache::measure,
+            Self::Routing => proxy::measure,
             Self::Instances => instances::measure,
         }
     }

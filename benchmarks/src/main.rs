@@ -5,6 +5,7 @@
 //! interleaved rounds, and tables show medians: on a machine that does other things too, only
 //! ratios last.
 
+mod against;
 mod arguments;
 mod boot;
 mod calls;

@@ -1,0 +1,6 @@
+//! Whole services beside the programs that people would take instead.
+
+pub(crate) mod cache;
+mod callers;
+pub(crate) mod proxy;
+mod services;
