@@ -8,9 +8,10 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
-use rpc::{Access, CallOptions, Channel, Code, Codec, Error, Metadata, ProcedureDescription};
+use rpc::{CallOptions, Channel, Code, Codec, Error, Metadata};
 use tokio::time::timeout_at;
 
+use crate::catalogue::Procedure;
 use crate::gateway::Gateway;
 use crate::json::Json;
 use crate::places::Kind;
@@ -33,7 +34,7 @@ pub(crate) async fn call(
 async fn called(
     gateway: &Arc<Gateway>,
     service: &str,
-    procedure: &str,
+    name: &str,
     request: Request,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
@@ -49,15 +50,12 @@ async fn called(
         codec: Codec::Json,
         ..CallOptions::default()
     };
-    let found = timeout_at(
-        until.into(),
-        gateway.catalogue.procedure(service, procedure),
-    );
+    let found = timeout_at(until.into(), gateway.catalogue.procedure(service, name));
     let found = found.await.map_err(|_| late())?;
-    let (channel, described) = found.map_err(|error| gateway.told(error, &visitor))?;
-    if !described.stream {
-        let access = access(&described);
-        let called = channel.call::<Json, Json>(described.id, access, &arguments, &options);
+    let (channel, procedure) = found.map_err(|error| gateway.told(error, &visitor))?;
+    if !procedure.stream {
+        let Procedure { id, access, .. } = procedure;
+        let called = channel.call::<Json, Json>(id, access, &arguments, &options);
         let result = called.await.inspect_err(|error| {
             if error.code == Code::UnknownProcedure {
                 gateway.catalogue.doubt(service);
@@ -72,13 +70,13 @@ async fn called(
         timeout: asked.and(options.timeout),
         ..options
     };
-    stream(gateway, &channel, &described, &arguments, &options, visitor).await
+    stream(gateway, &channel, procedure, &arguments, &options, visitor).await
 }
 
 async fn stream(
     gateway: &Arc<Gateway>,
     channel: &Channel,
-    described: &ProcedureDescription,
+    procedure: Procedure,
     arguments: &Json,
     options: &CallOptions,
     visitor: Visitor,
@@ -86,7 +84,7 @@ async fn stream(
     let place = gateway
         .door
         .place(&visitor.client, Kind::Stream, &gateway.stats)?;
-    let stream = channel.open::<Json, Json>(described.id, arguments, options);
+    let stream = channel.open::<Json, Json>(procedure.id, arguments, options);
     events::response(gateway, stream.await?, place, visitor).await
 }
 
@@ -102,14 +100,6 @@ fn late() -> Problem {
     let words = "the service was not found in time";
     let problem = Problem::http(StatusCode::GATEWAY_TIMEOUT, "deadline", words);
     problem.with_hint("nothing was sent: try again, with a larger X-Timeout-Ms")
-}
-
-/// What a call may do. A word from a newer server is taken for the most careful one.
-fn access(procedure: &ProcedureDescription) -> Access {
-    [Access::Read, Access::Idempotent]
-        .into_iter()
-        .find(|access| access.as_str() == procedure.access)
-        .unwrap_or(Access::Write)
 }
 
 impl Gateway {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use discovery::{DiscoveryClient, Resolver};
 use parking_lot::Mutex;
 use rpc::{
-    BuiltinClient, CallOptions, Channel, Code, Description, Empty, Error, ProcedureDescription,
+    Access, BuiltinClient, CallOptions, Channel, Code, Description, Empty, Error, ProcedureId,
 };
 
 /// After this time a description is asked for anew, while the old one still serves.
@@ -80,7 +80,7 @@ impl Catalogue {
         self: &Arc<Self>,
         service: &str,
         procedure: &str,
-    ) -> Result<(Channel, ProcedureDescription), Error> {
+    ) -> Result<(Channel, Procedure), Error> {
         let mut description = self.service(service).await?;
         let mut found = find(&description, procedure);
         if found.is_none() && !self.was_asked_lately(service) {
@@ -161,9 +161,27 @@ impl Catalogue {
     }
 }
 
-fn find(description: &Description, name: &str) -> Option<ProcedureDescription> {
+/// What has to be known of a procedure to call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Procedure {
+    pub(crate) id: ProcedureId,
+    pub(crate) access: Access,
+    pub(crate) stream: bool,
+}
+
+fn find(description: &Description, name: &str) -> Option<Procedure> {
     let mut all = description.procedures.iter();
-    all.find(|procedure| procedure.name == name).cloned()
+    let found = all.find(|procedure| procedure.name == name)?;
+    // A word from a newer server is taken for the most careful one.
+    let access = [Access::Read, Access::Idempotent]
+        .into_iter()
+        .find(|access| access.as_str() == found.access)
+        .unwrap_or(Access::Write);
+    Some(Procedure {
+        id: found.id,
+        access,
+        stream: found.stream,
+    })
 }
 
 fn within(timeout: Duration) -> CallOptions {

@@ -19,7 +19,13 @@ pub(crate) struct Problem {
 const COME_BACK_MS: u64 = 1_000;
 
 impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
+    fn from(mut error: Error) -> Self {
+        if error.reason == "no-token" {
+            // A service speaks to whoever has the command line.
+            error.hint = "send `Authorization: Bearer TOKEN`; `security/create_token` makes \
+                          tokens, and whoever runs the fleet has the first one"
+                .to_owned();
+        }
         let status = status_of(error.code);
         let busy = matches!(error.code, Code::Unavailable | Code::ResourceExhausted);
         Self {

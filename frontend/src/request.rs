@@ -39,14 +39,13 @@ impl RequestId {
             .get("traceparent")
             .and_then(|value| value.to_str().ok());
         let given = given.and_then(trace_of);
-        let (trace, flags) = given.map_or_else(
-            || (random(16), "01".to_owned()),
-            |(trace, flags)| (trace.to_owned(), flags.to_owned()),
-        );
+        let fresh = random();
+        let (span, trace) = fresh.split_at(16);
+        let (trace, flags) = given.unwrap_or((trace, "01"));
         Self {
-            trace,
-            span: random(8),
-            flags,
+            trace: trace.to_owned(),
+            span: span.to_owned(),
+            flags: flags.to_owned(),
         }
     }
 
@@ -73,19 +72,19 @@ fn trace_of(traceparent: &str) -> Option<(&str, &str)> {
     good.then_some((trace, flags))
 }
 
-/// Hexadecimal digits of so many random bytes.
-fn random(bytes: usize) -> String {
-    let mut buffer = [0; 16];
-    if getrandom::fill(&mut buffer).is_err() {
+/// Hexadecimal digits of 24 random bytes.
+fn random() -> String {
+    let mut bytes = [0; 24];
+    if getrandom::fill(&mut bytes).is_err() {
         // A name that is not unique is better than no answer.
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let nanos = since.map_or(1, |d| d.as_nanos());
-        buffer = nanos.to_le_bytes();
+        bytes[..16].copy_from_slice(&nanos.to_be_bytes());
+        bytes[16..].copy_from_slice(&nanos.to_be_bytes()[8..]);
     }
-    buffer
-        .iter()
-        .take(bytes)
-        .map(|byte| format!("{byte:02x}"))
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
         .collect()
 }
 
