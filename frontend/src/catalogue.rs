@@ -26,6 +26,15 @@ pub(crate) struct Catalogue {
     resolver: Resolver,
     discovery: DiscoveryClient,
     described: Mutex<BTreeMap<String, Described>>,
+    listed: Mutex<Option<(Vec<String>, Instant)>>,
+}
+
+/// The services that have instances, by name.
+pub(crate) struct Names {
+    pub(crate) names: Vec<String>,
+    /// How old this is, if discovery cannot be asked.
+    pub(crate) age: Option<Duration>,
+    why: Option<Error>,
 }
 
 #[derive(Clone)]
@@ -47,13 +56,32 @@ impl Catalogue {
             resolver: Resolver::new(discovery),
             discovery: client,
             described: Mutex::default(),
+            listed: Mutex::default(),
         }
     }
 
-    /// The names of all services that have instances.
-    pub(crate) async fn names(&self) -> Result<Vec<String>, Error> {
-        let list = self.discovery.list(&Empty {}).await?;
-        Ok(list.services.into_iter().map(|s| s.service).collect())
+    /// The names of all services that have instances; while discovery is away, those of the last
+    /// time that it said them.
+    pub(crate) async fn names(&self) -> Result<Names, Error> {
+        let why = match self.discovery.list(&Empty {}).await {
+            Ok(list) => {
+                let names: Vec<_> = list.services.into_iter().map(|s| s.service).collect();
+                *self.listed.lock() = Some((names.clone(), Instant::now()));
+                return Ok(Names {
+                    names,
+                    age: None,
+                    why: None,
+                });
+            }
+            Err(why) => why,
+        };
+        let listed = self.listed.lock().clone();
+        let (names, at) = listed.ok_or_else(|| why.clone())?;
+        Ok(Names {
+            names,
+            age: Some(at.elapsed()),
+            why: Some(why),
+        })
     }
 
     /// What a service says of itself. Once it has said something that serves until it says
@@ -133,9 +161,10 @@ impl Catalogue {
     async fn ask(&self, name: &str) -> Result<Arc<Description>, Error> {
         // Before it is asked for by name: a name that nobody has is not followed for ever.
         if !self.described.lock().contains_key(name) {
-            let names = self.names().await?;
+            let Names { names, why, .. } = self.names().await?;
             if !names.iter().any(|known| known == name) {
-                return Err(unknown_service(name, &names));
+                // One that is new since discovery is away is not unknown.
+                return Err(why.unwrap_or_else(|| unknown_service(name, &names)));
             }
         }
         // Who calls before discovery has answered would spend the attempts of all.

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use rpc::{Description, ProcedureDescription};
 use serde_json::{Value, json};
 
+use crate::catalogue::Names;
 use crate::gateway::Gateway;
 use crate::openapi;
 use crate::problem::Problem;
@@ -24,8 +25,13 @@ pub(crate) async fn services(
 ) -> Response {
     let answer = async {
         gateway.may_look(&visitor)?;
-        let names = gateway.catalogue.names().await?;
-        Ok(json!({ "services": names }))
+        let Names { names, age, .. } = gateway.catalogue.names().await?;
+        let mut answer = json!({ "services": names });
+        if let Some(age) = age {
+            // Said only where it matters: discovery is away, and this is what it said last.
+            answer["age_ms"] = json!(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        }
+        Ok(answer)
     };
     answered(answer.await, &visitor)
 }
@@ -38,15 +44,15 @@ pub(crate) async fn service(
 ) -> Response {
     let answer = async {
         gateway.may_look(&visitor)?;
-        Ok(described(&*gateway.catalogue.service(&name).await?))
+        Ok(described(&name, &*gateway.catalogue.service(&name).await?))
     };
     answered(answer.await, &visitor)
 }
 
-fn described(description: &Description) -> Value {
+fn described(name: &str, description: &Description) -> Value {
     let procedures: Vec<Value> = description.procedures.iter().map(procedure).collect();
     json!({
-        "name": description.name,
+        "name": name,
         "version": description.version,
         "procedures": procedures,
     })
@@ -72,10 +78,15 @@ pub(crate) async fn document(
 ) -> Response {
     let answer = async {
         gateway.may_look(&visitor)?;
-        let names = gateway.catalogue.names().await?;
+        let names = gateway.catalogue.names().await?.names;
         let asked = names.iter().map(|name| gateway.catalogue.service(name));
+        let asked = join_all(asked).await.into_iter();
         // One that cannot be asked now is left out: the others can be called.
-        let services: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
+        let services = names
+            .iter()
+            .zip(asked)
+            .filter_map(|(n, d)| Some((n.as_str(), d.ok()?)));
+        let services: Vec<_> = services.collect();
         Ok(openapi::document(&services, gateway.version))
     };
     answered(answer.await, &visitor)

@@ -1,17 +1,21 @@
 //! What the fleet can do, as OpenAPI 3.1.
 
+use std::sync::Arc;
+
 use rpc::{Description, ProcedureDescription};
 use serde_json::{Map, Value, json};
 
-/// The document for these services.
-pub(crate) fn document(services: &[std::sync::Arc<Description>], version: &str) -> Value {
+/// The document for these services, each under the name by which it is called.
+pub(crate) fn document(services: &[(&str, Arc<Description>)], version: &str) -> Value {
     let (mut paths, mut schemas) = (Map::new(), Map::new());
     schemas.insert("Problem".to_owned(), problem_schema());
     paths.extend(listings());
-    for service in services {
-        for procedure in &service.procedures {
-            let path = format!("/v1/{}/{}", service.name, procedure.name);
-            let operation = operation(&service.name, procedure, &mut schemas);
+    for (service, description) in services {
+        // A name that is none could not be called either, and would make the document unreadable.
+        let callable = description.procedures.iter().filter(|p| is_name(&p.name));
+        for procedure in callable {
+            let path = format!("/v1/{service}/{}", procedure.name);
+            let operation = operation(service, procedure, &mut schemas);
             paths.insert(path, json!({ "post": operation }));
         }
     }
@@ -31,6 +35,11 @@ pub(crate) fn document(services: &[std::sync::Arc<Description>], version: &str) 
         },
         "security": [{ "token": [] }],
     })
+}
+
+fn is_name(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    !text.is_empty() && text.bytes().all(fits)
 }
 
 fn problem_schema() -> Value {
@@ -176,5 +185,66 @@ fn point_to(value: &mut Value, name: &str) {
         }
         Value::Array(all) => all.iter_mut().for_each(|inner| point_to(inner, name)),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn procedure(name: &str, arguments: &str) -> ProcedureDescription {
+        ProcedureDescription {
+            id: 9_001,
+            name: name.to_owned(),
+            about: "About it.\nAt length.".to_owned(),
+            access: "read".to_owned(),
+            stream: name == "watch",
+            arguments: arguments.to_owned(),
+            result: "true".to_owned(),
+        }
+    }
+
+    /// Two services of one program, one with definitions of the same name: nothing is mixed up.
+    #[test]
+    fn each_service_has_its_names_and_each_schema_its_definitions() {
+        let node = r##"{"$ref":"#/$defs/Node","$defs":{"Node":{"properties":{
+            "next":{"anyOf":[{"$ref":"#/$defs/Node"},{"type":"null"}]}}}}}"##;
+        let procedures = vec![
+            procedure("get", node),
+            procedure("watch", "no schema"),
+            procedure("no name", "{}"),
+        ];
+        let description = Arc::new(Description {
+            name: "both".to_owned(),
+            version: "1".to_owned(),
+            procedures,
+        });
+        let services = [("a", Arc::clone(&description)), ("b", description)];
+        let document = document(&services, "1");
+        let paths = document["paths"].as_object().unwrap();
+        let calls: Vec<_> = paths
+            .keys()
+            .filter(|path| path.matches('/').count() == 3)
+            .collect();
+        assert_eq!(
+            calls,
+            ["/v1/a/get", "/v1/a/watch", "/v1/b/get", "/v1/b/watch"]
+        );
+        let schemas = &document["components"]["schemas"];
+        for service in ["a", "b"] {
+            let definition = format!("{service}.get.arguments.Node");
+            let reference = json!(format!("#/components/schemas/{definition}"));
+            assert_eq!(
+                schemas[format!("{service}.get.arguments")]["$ref"],
+                reference
+            );
+            let next = &schemas[definition]["properties"]["next"]["anyOf"][0];
+            assert_eq!(next["$ref"], reference);
+        }
+        let watch = &document["paths"]["/v1/a/watch"]["post"];
+        assert!(watch["responses"]["200"]["content"]["text/event-stream"].is_object());
+        assert_eq!(watch["summary"], "About it.");
+        assert_eq!(schemas["a.watch.arguments"], json!({}));
+        assert_eq!(schemas["a.watch.result"], json!(true));
     }
 }

@@ -197,6 +197,27 @@ async fn a_service_that_goes_away_is_a_503_and_not_a_hang() {
     assert!(matches!(answer.status, 503 | 504), "{answer:?}");
 }
 
+/// Fail static: what is known goes on being called, and is said to be old.
+#[tokio::test]
+async fn calls_go_on_while_discovery_is_away() {
+    let mut fleet = fleet();
+    let _echo = echo_in(&fleet).await;
+    let at = fleet.gateway.address();
+    let hello = r#"{"message":"hi"}"#;
+    assert_eq!(post(at, "/v1/echo/echo", "", hello).await.status, 200);
+    assert!(get(at, "/v1", "").await.json()["age_ms"].is_null());
+    fleet.discovery.kill();
+    for _ in 0..5 {
+        assert_eq!(post(at, "/v1/echo/echo", "", hello).await.status, 200);
+    }
+    let names = get(at, "/v1", "").await.json();
+    assert!(names["age_ms"].is_u64(), "{names}");
+    assert_eq!(names["services"], json!(["discovery", "echo", "frontend"]));
+    assert_eq!(get(at, "/v1/echo", "").await.status, 200);
+    // Who is not known now may be known to discovery.
+    assert_eq!(post(at, "/v1/ehco/echo", "", hello).await.status, 503);
+}
+
 #[tokio::test]
 async fn services_describe_themselves() {
     let fleet = fleet();
