@@ -27,6 +27,11 @@ impl Echo for Mirror {
             "trace" => Ok(EchoReply {
                 message: text("traceparent").unwrap_or_default(),
             }),
+            "patience" => Ok(EchoReply {
+                message: context
+                    .remaining()
+                    .map_or_else(|| "none".to_owned(), |left| left.as_millis().to_string()),
+            }),
             "wait" => std::future::pending().await,
             "denied" => {
                 Err(Error::new(Code::PermissionDenied, "not-granted", "no").with_hint("ask"))
@@ -119,6 +124,26 @@ async fn the_callers_token_goes_on_and_the_gateways_own_never_does() {
         others.iter().all(|(_, token)| token != "the-gateways-own"),
         "{others:?}"
     );
+}
+
+#[tokio::test]
+async fn a_callers_patience_goes_on() {
+    let fleet = fleet();
+    let _echo = echo_in(&fleet).await;
+    let at = fleet.gateway.address();
+    for (headers, most) in [
+        ("", 10_000),
+        ("x-timeout-ms: 2500\r\n", 2_500),
+        ("x-timeout-ms: 30000\r\n", 30_000),
+        ("x-timeout-ms: 3600000\r\n", 60_000),
+    ] {
+        let answer = post(at, "/v1/echo/echo", headers, r#"{"message":"patience"}"#).await;
+        let left: u64 = answer.json()["message"].as_str().unwrap().parse().unwrap();
+        assert!(
+            left > most / 2 && left <= most,
+            "{headers}: {left} ms are left"
+        );
+    }
 }
 
 #[tokio::test]
