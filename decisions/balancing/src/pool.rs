@@ -37,7 +37,7 @@ impl Default for Settings {
         Self {
             zone: String::new(),
             zone_factor: 2.0,
-            decay_us: 1_000_000.0,
+            decay_us: 300_000.0,
             slow_start_us: 2_000_000,
             outliers: OutlierSettings::default(),
         }
@@ -262,8 +262,9 @@ impl Pool {
         known.latency_us * (-since / self.settings.decay_us).exp()
     }
 
-    /// A call has ended. One that was slower than is known of its endpoint counts at once, one that
-    /// was faster little by little: a peak is not averaged away.
+    /// A call has ended. One that was slower than is known of its endpoint counts by half, so that
+    /// two in a row nearly count in full and one stroke of bad luck does not; one that was faster
+    /// counts little by little.
     pub fn ended(&mut self, picked: Picked, outcome: Outcome, took_us: u64, now_us: u64) {
         let count = self.known.len();
         let out = self
@@ -288,7 +289,7 @@ impl Pool {
         known.measured_us = now_us;
         let keep = (-since / settings.decay_us).exp().min(0.9);
         known.latency_us = if took > known.latency_us {
-            took
+            known.latency_us.max(took / 8.0).midpoint(took)
         } else {
             known.latency_us * keep + took * (1.0 - keep)
         };
