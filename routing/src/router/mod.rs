@@ -145,6 +145,12 @@ impl Router {
         *self.0.splits.write() = splits.collect();
     }
 
+    /// Whether a split of this service is known.
+    #[must_use]
+    pub fn has_split(&self, service: &str) -> bool {
+        self.0.splits.read().contains_key(service)
+    }
+
     /// Follows the splits that the routing service keeps, until the task is ended. While it is
     /// away, they stay as they were.
     pub async fn follow_splits(self, routing: RoutingClient) {

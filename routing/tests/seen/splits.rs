@@ -102,15 +102,13 @@ async fn routers_in_other_processes_follow_and_go_on_without_routing() {
     let args = hello("a");
     let call = routing::Call::new(args.procedure, args.payload).idempotent();
     let deadline = Instant::now() + chassis::testing::PATIENCE;
-    let mut in_a_row = 0;
-    while in_a_row < 50 {
-        let routed = router.call("echo", &call).await.unwrap();
-        in_a_row = if routed.instance == "echo.1.1" {
-            in_a_row + 1
-        } else {
-            0
-        };
+    while !router.has_split("echo") {
         assert!(Instant::now() < deadline, "the split is not followed");
+        tokio::time::sleep(Duration::from_millis(2)).await; // why: polls
+    }
+    // Both are known by then, or will be: the one that the split is for has to be there.
+    while router.call("echo", &call).await.unwrap().instance != "echo.1.1" {
+        assert!(Instant::now() < deadline, "the split is not kept to");
     }
     fleet.routing.kill();
     for _ in 0..50 {
