@@ -70,7 +70,8 @@ impl Service {
     pub fn procedure(&self, name: &str) -> Result<&ProcedureDescription, Error> {
         let wanted = |p: &&ProcedureDescription| p.name == name || p.id.to_string() == name;
         let procedures = &self.description.procedures;
-        procedures.iter().find(wanted).ok_or_else(|| {
+        // A service's own procedure of a built-in one's name is the one that is meant.
+        procedures.iter().rev().find(wanted).ok_or_else(|| {
             let message = format!("{} has no procedure {name:?}", self.name);
             let names: Vec<&str> = procedures.iter().map(|p| p.name.as_str()).collect();
             Error::new(Code::UnknownProcedure, "unknown-procedure", message)

@@ -199,7 +199,8 @@ pub(crate) struct Procedure {
 }
 
 fn find(description: &Description, name: &str) -> Option<Procedure> {
-    let mut all = description.procedures.iter();
+    // By number, the built-in ones first: of two of one name the service's own is meant.
+    let mut all = description.procedures.iter().rev();
     let found = all.find(|procedure| procedure.name == name)?;
     // A word from a newer server is taken for the most careful one.
     let access = [Access::Read, Access::Idempotent]
