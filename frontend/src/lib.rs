@@ -16,11 +16,12 @@
 //! Errors are problems (RFC 9457, `application/problem+json`), with the stable `reason` and the
 //! `hint` that the service gave.
 //!
-//! What keeps it standing: a bound and a deadline on everything that is read or written, on requests
-//! and streams at a time (of all, and of one client), and a rate for each client. An address without
-//! a good token has 30 requests and 2 more a second, and who goes on all the same is banned for a
-//! minute; `127.0.0.1` is an address like any other, because a proxy may stand behind it. A good
-//! token is a client of its own, with a larger bucket. Each replica counts for itself.
+//! What keeps it standing: a bound and a deadline on everything that is read or written, on
+//! requests and streams at a time (of all, and of one client), and a rate for each client. An
+//! address without a good token has 30 requests and 2 more a second, and who goes on all the same
+//! is banned for a minute; `127.0.0.1` is an address like any other, because a proxy may stand
+//! behind it. A good token is a client of its own, with a larger bucket. Each replica counts for
+//! itself.
 //!
 //! A browser on this machine is not a way in for pages from elsewhere: a request that says where it
 //! comes from (`Origin`) is refused unless the settings name that page, and so is one for a host
