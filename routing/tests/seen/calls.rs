@@ -136,15 +136,23 @@ async fn whoever_answers_errors_is_left_out_and_comes_back() {
     ];
     calls(&fleet, 100, &hello("a")).await;
     echoes[2].nature.fails.store(1, Relaxed);
-    let (_, failed) = calls(&fleet, 300, &hello("a")).await;
-    assert!(failed <= 10, "{failed}");
-    let stats = fleet
-        .client()
-        .stats(&StatsArgs::default())
-        .await
-        .unwrap()
-        .services;
-    assert!(stats[0].endpoints[2].out_for_ms.is_some(), "{stats:?}");
+    // One that looked slow at first is called a little later, and then found out.
+    let deadline = Instant::now() + chassis::testing::PATIENCE;
+    let mut failures = 0;
+    loop {
+        failures += calls(&fleet, 100, &hello("a")).await.1;
+        let stats = fleet
+            .client()
+            .stats(&StatsArgs::default())
+            .await
+            .unwrap()
+            .services;
+        if stats[0].endpoints[2].out_for_ms.is_some() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it is never left out: {stats:?}");
+    }
+    assert!((1..=20).contains(&failures), "{failures}");
     echoes[2].nature.fails.store(0, Relaxed);
     let deadline = Instant::now() + chassis::testing::PATIENCE;
     loop {
