@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -25,6 +26,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) struct Forward {
     pub(crate) seat: Arc<Seat>,
     channel: Mutex<Option<(SocketAddr, Channel)>>,
+    /// Calls that the leader answered for us.
+    forwarded: AtomicU64,
+    /// Writes of which nobody knows whether they were made.
+    lost: AtomicU64,
 }
 
 /// Who is to do a call.
@@ -40,7 +45,22 @@ impl Forward {
         Self {
             seat,
             channel: Mutex::new(None),
+            forwarded: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
         }
+    }
+
+    /// In OpenMetrics format.
+    pub(crate) fn metrics(&self) -> String {
+        let leads = u8::from(self.seat.taken().is_some());
+        let generation = self.seat.leader().map_or(0, |leader| leader.generation);
+        let (forwarded, lost) = (self.forwarded.load(Relaxed), self.lost.load(Relaxed));
+        format!(
+            "# TYPE storage_leads gauge\nstorage_leads {leads}\n\
+             # TYPE storage_generation gauge\nstorage_generation {generation}\n\
+             # TYPE storage_forwarded counter\nstorage_forwarded_total {forwarded}\n\
+             # TYPE storage_leader_lost counter\nstorage_leader_lost_total {lost}\n"
+        )
     }
 
     /// Who is to do this call now.
@@ -51,7 +71,7 @@ impl Forward {
         if let Some(taken) = self.seat.taken() {
             return Ok(Who::Us(taken));
         }
-        if context.metadata().get(FORWARDED).is_some() {
+        if is_forwarded(context) {
             return Err(no_leader(
                 "the call was forwarded to a replica that does not lead",
             ));
@@ -69,6 +89,15 @@ impl Forward {
             }
         };
         Ok(Who::Leader(leader.address, known))
+    }
+
+    /// What an error of our own store means: that we gave the seat up meanwhile is the next
+    /// leader's affair, and no failure.
+    pub(crate) fn unless_we_left(&self, error: Error) -> Error {
+        if self.seat.leaves() && error.reason == reason::STORE_FAILED {
+            return lost(&error);
+        }
+        error
     }
 
     /// Has a call done by whoever leads: `here` if we do.
@@ -94,7 +123,10 @@ impl Forward {
             .map_or(begun + PATIENCE, |at| at.min(begun + PATIENCE));
         loop {
             let error = match self.who(context) {
-                Ok(Who::Us(taken)) => return here(taken, args).await,
+                Ok(Who::Us(taken)) => {
+                    let done = here(taken, args).await;
+                    return done.map_err(|error| self.unless_we_left(error));
+                }
                 Ok(Who::Leader(at, channel)) => {
                     let options = options_of(context);
                     let asked = channel
@@ -102,6 +134,7 @@ impl Forward {
                         .await;
                     match asked {
                         Ok(reply) => {
+                            self.forwarded.fetch_add(1, Relaxed);
                             context.set_reply_metadata(LEADER_METADATA, at.to_string());
                             return Ok(reply.value);
                         }
@@ -110,11 +143,12 @@ impl Forward {
                 }
                 Err(error) => error,
             };
-            if !is_about_the_leader(&error) {
+            if !is_about_the_leader(&error) || is_forwarded(context) {
                 return Err(error);
             }
             let may_repeat = error.retry == Retry::Safe || access.may_repeat();
             if !may_repeat {
+                self.lost.fetch_add(1, Relaxed);
                 return Err(lost(&error));
             }
             if Instant::now() + PAUSE >= until {
@@ -130,6 +164,12 @@ pub(crate) fn options_of(context: &Context) -> CallOptions {
     let mut options = context.options();
     options.metadata.set(FORWARDED, "1");
     options
+}
+
+/// Whether another replica sent us the call: it looks for the next leader itself, and must hear at
+/// once that we are not that.
+pub(crate) fn is_forwarded(context: &Context) -> bool {
+    context.metadata().get(FORWARDED).is_some()
 }
 
 /// Whether the leader went away, or is not there yet: what another one may do.

@@ -13,17 +13,18 @@ use storage::{
 use store::{Event, Store as _, Watch as _};
 use tokio::time::{sleep, timeout};
 
-use crate::forward::{Forward, Who, is_about_the_leader, options_of};
+use crate::forward::{Forward, Who, is_about_the_leader, is_forwarded, options_of};
 use crate::keyspace;
 use crate::seat::Taken;
 
-/// How often a watch says how far it has come.
-const PROGRESS: Duration = Duration::from_secs(5);
+/// How often a watch says how far it has come, also when that is no farther than before: silence
+/// is how a reader knows that its watch is broken.
+const PROGRESS: Duration = storage::PROGRESS_EVERY;
 /// Between two attempts to find the next leader.
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub(crate) struct Handlers {
-    pub(crate) forward: Forward,
+    pub(crate) forward: Arc<Forward>,
 }
 
 impl Storage for Handlers {
@@ -84,7 +85,10 @@ impl Storage for Handlers {
     ) -> Result<(), Error> {
         loop {
             let error = match self.forward.who(context) {
-                Ok(Who::Us(us)) => return watch_here(&us, args, &out).await,
+                Ok(Who::Us(us)) => {
+                    let ended = watch_here(&us, args, &out).await;
+                    return ended.map_err(|error| self.forward.unless_we_left(error));
+                }
                 Ok(Who::Leader(_, channel)) => {
                     let options = options_of(context);
                     match channel.open(WATCH_PROCEDURE, &args, &options).await {
@@ -94,7 +98,7 @@ impl Storage for Handlers {
                 }
                 Err(error) => error,
             };
-            if !is_about_the_leader(&error) {
+            if !is_about_the_leader(&error) || is_forwarded(context) {
                 return Err(error);
             }
             sleep(PAUSE).await;
@@ -141,7 +145,7 @@ async fn relay(
             Some(Ok(event)) => {
                 let (StorageEvent::Progress { revision } | StorageEvent::Changed { revision, .. }) =
                     &event;
-                args.from = Some(revision + 1);
+                args.from = Some(revision.saturating_add(1));
                 out.send(&event).await?;
             }
             Some(Err(error)) => return Ok(error),
@@ -165,11 +169,7 @@ async fn watch_here(
             }
             Ok(Err(error)) => return Err(keyspace::unwatched(error)),
             Err(_) => {
-                let before = watch.position().0.saturating_sub(1);
-                if before <= told {
-                    continue;
-                }
-                told = before;
+                told = told.max(watch.position().0.saturating_sub(1));
                 StorageEvent::Progress { revision: told }
             }
         };

@@ -16,8 +16,10 @@ use store::{
 
 /// Items in one page when nobody says how many.
 const PAGE: u32 = 1_000;
-/// Bytes of values in one page, about.
+/// Bytes of keys and values in one page, about: half of what a frame takes.
 const PAGE_BYTES: usize = 2 << 20;
+/// What an item takes beside its key and value, in bytes, at most.
+const ITEM_BYTES: usize = 64;
 
 pub(crate) async fn get(store: &EmbeddedStore, args: GetArgs) -> Result<GetReply, Error> {
     check_key(&args.key)?;
@@ -60,7 +62,7 @@ pub(crate) async fn scan(store: &EmbeddedStore, args: ScanArgs) -> Result<ScanRe
     let mut page = store.range(range).await.map_err(unread)?;
     let mut bytes = 0;
     let fitting = page.items.iter().position(|kv| {
-        bytes += kv.value.len();
+        bytes += kv.key.len() + kv.value.len() + ITEM_BYTES;
         bytes > PAGE_BYTES
     });
     if let Some(fitting) = fitting {

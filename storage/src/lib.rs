@@ -11,9 +11,12 @@
 //! the others forward each call to the leader, with the caller's own deadline and token, and say so
 //! beside the reply ([`LEADER_METADATA`]). So there is one keyspace, and it is linearizable: there
 //! is one store, and the kernel gives its lock to one process. A leader that dies loses the lock
-//! with its life; the next one opens the store within a tenth of a second, and calls that may be
-//! repeated are forwarded to it without their callers noticing. A write whose leader died before it
-//! answered is the caller's to look after: the error says that it may have been made.
+//! with its life, so that a deposed leader cannot serve anybody: it is dead. The next one opens the
+//! store within a tenth of a second, and calls that may be repeated are forwarded to it without
+//! their callers noticing. A write whose leader died before it answered is the caller's to look
+//! after: the error says that it may have been made ([`reason::LEADER_LOST`]). A watch through a
+//! follower goes on with the next leader, from the last revision that it told; one at the leader
+//! itself ends with it, with an error that may be tried again.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), rpc::Error> {
@@ -42,8 +45,12 @@ pub use wire::{
 pub const SYSTEM_NAME: &str = "storage";
 /// Where it listens unless it is told otherwise.
 pub const SYSTEM_ADDRESS: &str = "127.0.0.1:10600";
-/// Beside a reply that was forwarded: the address of the replica that gave it.
+/// Beside a reply that was forwarded: the address of the replica that gave it. Errors and streams
+/// carry nothing beside them; [`StatusReply::leader`] says it at any time.
 pub const LEADER_METADATA: &str = "storage-leader";
+/// A watch says at least this often how far it has come, changes or none. A reader that hears
+/// nothing for much longer has lost it, whatever its connection says.
+pub const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
 
 rpc::service! {
     /// The store over RPC.

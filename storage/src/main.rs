@@ -8,7 +8,7 @@ mod seat;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use chassis::{Exit, Failure, Service, Setup};
+use chassis::{App, Exit, Failure, Service, Setup};
 use discovery::Announcer;
 use storage::{SYSTEM_ADDRESS, SYSTEM_NAME, StorageDispatch};
 
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         .run(serve)
 }
 
-async fn serve(setup: Setup<()>) -> Result<rpc::Server, Failure> {
+async fn serve(setup: Setup<()>) -> Result<App, Failure> {
     let folder = setup.common.data.join(SYSTEM_NAME);
     let seat = Arc::new(Seat::new(&folder, setup.address));
     let taken = seat.try_take();
@@ -34,12 +34,11 @@ async fn serve(setup: Setup<()>) -> Result<rpc::Server, Failure> {
         tracing::error!(why, "the store cannot be used any more; ending");
         std::process::exit(Exit::Software.code().into());
     });
-    let leads = Arc::clone(&seat);
-    setup.add_metrics(move || {
-        let leads = u8::from(leads.taken().is_some());
-        format!("# TYPE storage_leads gauge\nstorage_leads {leads}\n")
-    });
-    let forward = Forward::new(seat);
+    let leaving = Arc::clone(&seat);
+    let forward = Arc::new(Forward::new(seat));
+    let counted = Arc::clone(&forward);
+    setup.add_metrics(move || counted.metrics());
     let handlers = Handlers { forward };
-    Ok(setup.server().service(StorageDispatch::new(handlers)))
+    let server = setup.server().service(StorageDispatch::new(handlers));
+    Ok(App::new(server).on_stop(async move |_| leaving.give_up().await))
 }

@@ -100,7 +100,7 @@ pub enum Keys {
 pub struct ScanArgs {
     /// Which.
     pub keys: Keys,
-    /// At most so many, and at most 2 MiB of values; 0 is 1,000.
+    /// At most so many, and at most 2 MiB of keys and values; 0 is 1,000, which is the most.
     #[serde(default)]
     pub limit: u32,
     /// Where the page before ended, as it said.
@@ -246,7 +246,8 @@ pub struct WatchArgs {
 #[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
 #[serde(rename_all = "snake_case")]
 pub enum StorageEvent {
-    /// Everything up to this revision is told: after a while without changes, and at the start.
+    /// Everything up to this revision is told: at the start, and whenever nothing was told for
+    /// [`PROGRESS_EVERY`](crate::PROGRESS_EVERY), also when it is the same as before.
     Progress {
         /// Go on from the next one.
         revision: u64,

@@ -18,6 +18,15 @@ async fn value(client: &StorageClient, key: &str) -> Option<Vec<u8>> {
     got.item.map(|item| item.value.to_vec())
 }
 
+fn all() -> ScanArgs {
+    ScanArgs {
+        keys: Keys::Prefix(String::new()),
+        limit: 0,
+        cursor: String::new(),
+        revision: None,
+    }
+}
+
 #[tokio::test]
 async fn it_is_a_uniform_service() {
     // `check_uniform_service` takes a binary and no environment: a script gives it a folder.
@@ -174,6 +183,78 @@ async fn large_values_are_scanned_in_pages_that_fit() {
 }
 
 #[tokio::test]
+async fn long_keys_are_scanned_in_pages_that_fit() {
+    let (_house, client) = house();
+    let long = |n: usize| format!("{n:04}{}", "k".repeat(KEY_BYTES_MAX - 4));
+    // A thousand, which a page may have, are more than a frame; their values alone are not.
+    for n in (0..1_200).step_by(100) {
+        let some = n..n + 100;
+        let then = some.map(|n| Operation::Put(PutArgs::new(long(n), vec![7; 1_024])));
+        let args = TxnArgs {
+            then: then.collect(),
+            ..TxnArgs::default()
+        };
+        client.txn(&args).await.unwrap();
+    }
+    let mut args = all();
+    let mut keys = Vec::new();
+    loop {
+        let page = client.scan(&args).await.unwrap();
+        keys.extend(page.items.into_iter().map(|item| item.key));
+        if page.cursor.is_empty() {
+            break;
+        }
+        args.cursor = page.cursor;
+    }
+    assert!(keys.into_iter().eq((0..1_200).map(long)));
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_said_to_be() {
+    let (_house, client) = house();
+    let first = client.put(&PutArgs::new("first", "1")).await.unwrap();
+    // The past takes 64 MiB at most.
+    for _ in 0..80 {
+        let put = PutArgs::new("large", vec![7; VALUE_BYTES_MAX]);
+        client.put(&put).await.unwrap();
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while client.status(&Empty {}).await.unwrap().compacted <= first.revision {
+        assert!(Instant::now() < deadline, "nothing is forgotten");
+        client.put(&PutArgs::new("more", "x")).await.unwrap();
+    }
+    let args = WatchArgs {
+        keys: Keys::Prefix(String::new()),
+        from: Some(first.revision),
+    };
+    let mut watch = client.watch(&args).await.unwrap();
+    let told = timeout(PATIENCE, watch.next()).await.unwrap().unwrap();
+    check_refused(told, Code::Conflict, reason::COMPACTED);
+    let then = ScanArgs {
+        revision: Some(first.revision),
+        ..all()
+    };
+    check_refused(client.scan(&then).await, Code::Conflict, reason::COMPACTED);
+    assert_eq!(value(&client, "first").await.as_deref(), Some(&b"1"[..]));
+}
+
+#[tokio::test]
+async fn a_watch_of_what_does_not_change_is_not_silent() {
+    let (_house, client) = house();
+    let written = client.put(&PutArgs::new("a", "1")).await.unwrap();
+    let args = WatchArgs {
+        keys: Keys::Prefix("b/".to_owned()),
+        from: None,
+    };
+    let mut watch = client.watch(&args).await.unwrap();
+    for _ in 0..4 {
+        let event = timeout(PATIENCE, watch.next()).await.unwrap().unwrap();
+        let revision = written.revision;
+        assert_eq!(event.unwrap(), StorageEvent::Progress { revision });
+    }
+}
+
+#[tokio::test]
 async fn a_watch_tells_each_change_once_from_where_it_begins() {
     let (_house, client) = house();
     let first = client.put(&PutArgs::new("a/1", "1")).await.unwrap();
@@ -227,7 +308,7 @@ async fn a_lease_takes_its_keys_with_it() {
     assert_eq!(kept.ttl_ms, 60_000);
     client.revoke(&RevokeArgs { id: lease.id }).await.unwrap();
     assert_eq!(value(&client, "held").await, None);
-    let short = client.grant(&GrantArgs { ttl_ms: 30 }).await.unwrap();
+    let short = client.grant(&GrantArgs { ttl_ms: 1_000 }).await.unwrap();
     let put = PutArgs {
         lease: Some(short.id),
         ..PutArgs::new("held", "x")
@@ -256,8 +337,9 @@ async fn a_mebibyte_fits_and_one_byte_more_is_refused_with_the_limit() {
     assert_eq!(value(&client, "a").await.as_ref(), Some(&large));
     large.push(7);
     let refused = client.put(&PutArgs::new("a", large)).await;
-    let hint = refused.as_ref().unwrap_err().hint.clone();
-    assert!(hint.contains("1048576"), "{hint}");
+    let error = refused.as_ref().unwrap_err();
+    assert!(error.message.contains("1048577"), "{error:?}");
+    assert!(error.hint.contains("1048576"), "{error:?}");
     check_refused(refused, Code::TooLarge, reason::VALUE_TOO_LARGE);
     for key in [String::new(), "k".repeat(KEY_BYTES_MAX + 1)] {
         let refused = client.put(&PutArgs::new(key, "x")).await;

@@ -29,19 +29,24 @@ fn three() -> Three {
 
 impl Three {
     async fn leaders(&self) -> Vec<usize> {
+        self.leaders_of(&[0, 1, 2]).await
+    }
+
+    /// Which of these lead.
+    async fn leaders_of(&self, some: &[usize]) -> Vec<usize> {
         let mut leaders = Vec::new();
-        for (index, process) in self.processes.iter().enumerate() {
-            let status = client(process).status(&Empty {}).await.unwrap();
-            if status.role == Role::Leader {
-                leaders.push(index);
+        for index in some {
+            let asked = client(&self.processes[*index]).status(&Empty {}).await;
+            if asked.unwrap().role == Role::Leader {
+                leaders.push(*index);
             }
         }
         leaders
     }
 
-    /// Kills the leader, starts a new replica in its place, and returns which it was.
-    fn kill(&mut self, leader: usize) {
-        self.processes[leader].kill();
+    /// Ends the leader, and starts a new replica in its place.
+    fn replace(&mut self, leader: usize, end: fn(&mut Process)) {
+        end(&mut self.processes[leader]);
         self.processes[leader] = start(&self.folder);
     }
 }
@@ -132,7 +137,7 @@ async fn nothing_acknowledged_through_any_replica_is_lost_with_the_leader() {
             Arc::clone(&acknowledged),
         )));
     }
-    for _ in 0..10 {
+    for round in 0..10 {
         let before = acknowledged.lock().len();
         let deadline = Instant::now() + PATIENCE;
         while acknowledged.lock().len() < before + 50 {
@@ -141,7 +146,13 @@ async fn nothing_acknowledged_through_any_replica_is_lost_with_the_leader() {
         }
         let leaders = three.leaders().await;
         assert_eq!(leaders.len(), 1, "{leaders:?}");
-        three.kill(leaders[0]);
+        // Every third one is asked to end, and hands over; nothing may be lost then either.
+        let end: fn(&mut Process) = if round % 3 == 2 {
+            |leader| assert!(leader.terminate().success())
+        } else {
+            Process::kill
+        };
+        three.replace(leaders[0], end);
         let through = client(&three.processes[leaders[0]]);
         let name = writers.len();
         writers.push(tokio::spawn(write(
@@ -152,6 +163,10 @@ async fn nothing_acknowledged_through_any_replica_is_lost_with_the_leader() {
     }
     for writer in &writers {
         writer.abort();
+    }
+    for writer in writers {
+        // An error says that it was aborted: from here on nothing more is acknowledged.
+        let _ = writer.await;
     }
     let reader = client(&three.processes[0]);
     let mut args = ScanArgs {
@@ -214,8 +229,87 @@ async fn a_watch_through_a_follower_goes_on_over_a_change_of_the_leader() {
             }
         }
         if round == 0 {
-            three.kill(leader);
+            three.replace(leader, Process::kill);
         }
     }
     assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn a_leader_that_is_asked_to_end_makes_room_at_once_though_it_is_watched() {
+    let three = three();
+    let leader = three.leaders().await[0];
+    let (follower, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    let args = WatchArgs {
+        keys: Keys::Prefix(String::new()),
+        from: None,
+    };
+    let _direct = client(&three.processes[leader]).watch(&args).await.unwrap();
+    let mut through = client(&three.processes[follower])
+        .watch(&args)
+        .await
+        .unwrap();
+    let first = timeout(PATIENCE, through.next()).await.unwrap();
+    first.unwrap().unwrap();
+    three.processes[leader].signal(rustix::process::Signal::TERM);
+    let asked = Instant::now();
+    let writer = client(&three.processes[other]);
+    let (mut last, mut gap) = (asked, Duration::ZERO);
+    loop {
+        match writer.put(&PutArgs::new("a", "1")).await {
+            Ok(_) => {
+                gap = gap.max(last.elapsed());
+                last = Instant::now();
+                if !three.leaders_of(&[other, follower]).await.is_empty() {
+                    break;
+                }
+            }
+            Err(error) => assert_ne!(error.retry, rpc::Retry::Never, "{error:?}"),
+        }
+        assert!(asked.elapsed() < PATIENCE, "nobody leads");
+    }
+    let took = asked.elapsed();
+    eprintln!("from SIGTERM to the next leader {took:?}, without writes for {gap:?} of it");
+    assert!(gap < Duration::from_millis(500), "{gap:?}");
+}
+
+#[tokio::test]
+async fn a_leader_that_hangs_is_an_error_in_seconds_and_goes_on_when_it_wakes() {
+    let three = three();
+    let leader = three.leaders().await[0];
+    let follower = client(&three.processes[(leader + 1) % 3]);
+    follower.put(&PutArgs::new("a", "1")).await.unwrap();
+    three.processes[leader].signal(rustix::process::Signal::STOP);
+    let asked = Instant::now();
+    let error = follower.put(&PutArgs::new("a", "2")).await.unwrap_err();
+    assert_eq!(error.reason, storage::reason::LEADER_LOST, "{error:?}");
+    assert_eq!(error.retry, rpc::Retry::IfIdempotent, "{error:?}");
+    assert!(!error.hint.is_empty(), "{error:?}");
+    assert!(asked.elapsed() < Duration::from_secs(10));
+    // It keeps the lock: nobody else leads, and nothing is answered by anybody else.
+    let hurried = follower.with(CallOptions {
+        timeout: Some(Duration::from_millis(500)),
+        ..CallOptions::default()
+    });
+    assert!(hurried.get(&GetArgs::new("a")).await.is_err());
+    three.processes[leader].signal(rustix::process::Signal::CONT);
+    let deadline = Instant::now() + PATIENCE;
+    while follower.put(&PutArgs::new("a", "3")).await.is_err() {
+        assert!(Instant::now() < deadline, "it does not go on");
+    }
+    let item = follower.get(&GetArgs::new("a")).await.unwrap().item;
+    assert_eq!(item.unwrap().value.as_ref(), b"3");
+    assert_eq!(three.leaders().await, [leader]);
+}
+
+#[tokio::test]
+async fn where_the_leader_is_is_written_down_again_when_it_is_lost() {
+    let three = three();
+    let leader = three.leaders().await[0];
+    let file = three.folder.path().join("storage/leader.json");
+    std::fs::remove_file(&file).unwrap();
+    let follower = client(&three.processes[(leader + 1) % 3]);
+    // Nobody is known to lead for a moment; a call waits for longer than that.
+    follower.put(&PutArgs::new("a", "1")).await.unwrap();
+    assert!(file.exists());
 }
