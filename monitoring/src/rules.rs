@@ -70,6 +70,7 @@ impl Alerts {
             labels: labels.clone(),
             state: AlertState::Pending,
             since_ms: now_ms,
+            started_ms: now_ms,
             value,
             why: why.to_owned(),
             severity: rule.severity.clone(),

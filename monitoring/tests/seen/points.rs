@@ -17,6 +17,7 @@ fn sample(name: &str, labels: &[(&str, &str)], value: f64) -> Sample {
         name: name.to_owned(),
         labels: labels.collect(),
         value,
+        kind: monitoring::Kind::Gauge,
     }
 }
 
