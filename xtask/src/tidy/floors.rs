@@ -26,11 +26,21 @@ const HOUSE: &[(Floor, &[&str])] = &[
             "balancing",
             "membership",
             "identity",
+            "orbits",
+            "contacts",
+            "streaming",
         ],
     ),
     (
         Mechanism,
-        &["rpc-derive", "rpc", "store", "supervision", "chassis"],
+        &[
+            "rpc-derive",
+            "rpc",
+            "store",
+            "supervision",
+            "dataflow",
+            "chassis",
+        ],
     ),
     (
         Services,
@@ -70,6 +80,7 @@ const NARROW: &[(&str, &[&str])] = &[
     ("rpc-derive", &[]),
     ("store", &[]),
     ("supervision", &["model"]),
+    ("dataflow", &[]),
 ];
 
 /// Where `name` stands.

@@ -1,0 +1,1 @@
+//! Streams of Arrow record batches through operators, with checkpoints.

@@ -1,0 +1,1 @@
+//! Which pass each antenna takes.

@@ -1,0 +1,1 @@
+//! When a satellite is in sight of a station.

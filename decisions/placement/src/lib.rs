@@ -1,0 +1,1 @@
+//! Where a task can go, and which place is best.

@@ -1,0 +1,1 @@
+//! What a streaming job does next.
