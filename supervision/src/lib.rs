@@ -41,7 +41,7 @@
 //! | `runtime` | the trait, [`Launch`], [`Running`], [`Notice`], [`Usage`], errors |
 //! | `process` | the kernel's side: `child` (clone and exec), `watch` (exits), `stop`, `group` |
 //! | `cgroup` | which limits this machine can enforce, and the groups of instances |
-//! | [`logs`] | rotation without a reader, tail, follow |
+//! | [`logs`] | bounded without a reader, tail, follow |
 //! | [`notify`] | the sd_notify readiness socket |
 //! | [`ports`] | who owns a port, and whether a child could bind it |
 //! | [`identity`] | (boot id, pid, start time) |

@@ -1,4 +1,4 @@
-//! The thread that rotates all logs of a directory.
+//! The thread that keeps all logs of a directory small.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,10 +13,10 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 
-use super::{ROTATION_PAUSE, is_live, rotate};
+use super::{TRIM_PAUSE, is_live, trim};
 use crate::SetupError;
 
-/// Rotates the logs of a directory until it is dropped. One thread and one inotify watch, however
+/// Keeps the logs of a directory small until it is dropped. One thread and one inotify watch, however
 /// many logs there are; the kernel wakes it only when one is written to.
 #[derive(Debug)]
 pub struct Keeper {
@@ -47,7 +47,7 @@ impl Keeper {
         let (events, ended, alive) = watch().map_err(error("watch the log directory"))?;
         let work = Work {
             log_dir: log_dir.to_owned(),
-            half: (bytes_max / 2).max(1),
+            bytes_max,
             events,
             ended,
         };
@@ -55,26 +55,25 @@ impl Keeper {
             .name("log-keeper".to_owned())
             .stack_size(256 << 10)
             .spawn(move || work.run())
-            .map_err(error("start the thread that rotates logs in"))?;
+            .map_err(error("start the thread that trims logs in"))?;
         Ok(Self { _alive: alive })
     }
 }
 
 struct Work {
     log_dir: PathBuf,
-    half: u64,
+    bytes_max: u64,
     events: OwnedFd,
     ended: OwnedFd,
 }
 
 impl Work {
     fn run(self) {
-        // What was written, and left half done, while nobody kept the logs.
-        self.recover_all();
+        // What was written while nobody kept the logs.
         self.check_all();
         while self.wait() {
             // Under a flood events come for every write; they are looked at in batches.
-            thread::sleep(ROTATION_PAUSE);
+            thread::sleep(TRIM_PAUSE);
             match self.written() {
                 Some(names) => names.iter().for_each(|name| self.check(name)),
                 None => self.check_all(),
@@ -130,14 +129,6 @@ impl Work {
         names.filter(|name| is_live(name)).collect()
     }
 
-    fn recover_all(&self) {
-        for name in self.live() {
-            if let Err(error) = rotate::recover(&self.log_dir.join(&name), self.half) {
-                tracing::warn!(name, %error, "a rotation that was cut short is lost");
-            }
-        }
-    }
-
     fn check_all(&self) {
         for name in self.live() {
             self.check(&name);
@@ -145,8 +136,8 @@ impl Work {
     }
 
     fn check(&self, name: &str) {
-        if let Err(error) = rotate::rotate_if_large(&self.log_dir.join(name), self.half) {
-            tracing::warn!(name, %error, "a log could not be rotated; its tail is lost");
+        if let Err(error) = trim::trim_if_large(&self.log_dir.join(name), self.bytes_max) {
+            tracing::warn!(name, %error, "a log could not be trimmed; it grows on");
         }
     }
 }

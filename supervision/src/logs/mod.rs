@@ -1,30 +1,24 @@
 //! Logs that need nobody to stay alive, and take a bounded part of the disk.
 //!
 //! A program writes its standard output and error to two files itself (`O_APPEND`), so a supervisor
-//! that dies breaks no pipe and blocks nobody. While a supervisor lives it *rotates*: when a file
-//! has half of what the stream may take, its tail is copied to a second file (`.1`) and the first
-//! one is truncated, which is safe under `O_APPEND`.
+//! that dies breaks no pipe and blocks nobody. While a supervisor lives it *trims*: when a file takes
+//! more of the disk than the stream may, the blocks at its front are given back (a hole is punched),
+//! so that half is left. The file keeps its length, nothing is copied, no byte that is new is
+//! touched, and a program that writes is never made to wait.
 //!
-//! ```text
-//! echo.2.7.out    what the program writes now
-//! echo.2.7.out.1  what it wrote before; its first line says from which byte on
-//! ```
+//! **Positions** are offsets in the file: byte 0 is the first one the instance ever wrote to that
+//! stream, and [`Reader`] tells how much of the front is gone. `ls` shows the length, `du` what is
+//! there.
 //!
-//! **The bounds.** Rotation is triggered by inotify, at most every [`ROTATION_PAUSE`], so a flood
-//! adds what it writes in that time and the copy's (tens of megabytes at 1 GB/s). While no
-//! supervisor
-//! lives nothing rotates; the next one catches up when it starts. **The loss.** What is written
-//! between the end of the copy and the truncation, the next system call, is lost; of a flood
-//! everything but the last part is, on purpose: what a program writes before it ends is kept.
-//! A program that writes is never made to wait: nobody holds a lock of its, and truncation takes a
-//! millisecond or two.
-//!
-//! **Positions** are absolute: byte 0 is the first one the instance ever wrote to that stream.
+//! **The bounds.** Trimming is triggered by inotify, at most every [`TRIM_PAUSE`], so a flood adds
+//! what it writes in that time (some megabytes at 1 GB/s). While no supervisor lives nothing is
+//! trimmed; the next one catches up when it starts. On a file system without holes a log begins anew
+//! instead; ext4, XFS, Btrfs, tmpfs and ZFS have them.
 
 mod keeper;
 mod lines;
 mod reader;
-mod rotate;
+mod trim;
 
 use std::fs::{self, File};
 use std::io;
@@ -38,8 +32,8 @@ pub use keeper::Keeper;
 pub use lines::{LINE_BYTES_MAX, Line};
 pub use reader::Reader;
 
-/// How soon after a write the next check for rotation may follow the last one.
-pub const ROTATION_PAUSE: Duration = Duration::from_millis(5);
+/// How soon after a write the next check of the logs may follow the last one.
+pub const TRIM_PAUSE: Duration = Duration::from_millis(5);
 
 /// One of an instance's two outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,17 +60,6 @@ impl Stream {
 #[must_use]
 pub fn path(log_dir: &Path, id: &InstanceId, stream: Stream) -> PathBuf {
     log_dir.join(format!("{id}.{}", stream.suffix()))
-}
-
-/// Where the tail of what was written before is kept.
-fn before(path: &Path) -> PathBuf {
-    with_suffix(path, ".1")
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// Opens a log for a child to append to. Never follows a link, never waits for a FIFO's reader.
@@ -167,10 +150,6 @@ pub fn prune(log_dir: &Path, slot: &Slot, keep: usize) -> io::Result<()> {
 
 /// The instance a log file's name belongs to.
 fn owner_of(name: &str) -> Option<InstanceId> {
-    let name = name
-        .strip_suffix(".1")
-        .filter(|n| is_live(n))
-        .unwrap_or(name);
     let (id, suffix) = name.rsplit_once('.')?;
     matches!(suffix, "out" | "err").then(|| id.parse().ok())?
 }
@@ -192,7 +171,7 @@ mod tests {
     fn only_the_newest_generations_of_a_slot_are_kept_and_other_slots_are_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         for generation in 1..=11 {
-            for suffix in ["out", "err", "out.1"] {
+            for suffix in ["out", "err"] {
                 fs::write(dir.path().join(format!("a.0.{generation}.{suffix}")), "x").unwrap();
             }
         }
@@ -203,9 +182,8 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         left.sort();
-        let kept = ["a.0.10.err", "a.0.10.out", "a.0.10.out.1"];
-        let newest = ["a.0.11.err", "a.0.11.out", "a.0.11.out.1"];
-        assert_eq!(left, [&kept[..], &newest[..], &["a.1.1.out"]].concat());
+        let kept = ["a.0.10.err", "a.0.10.out", "a.0.11.err", "a.0.11.out"];
+        assert_eq!(left, [&kept[..], &["a.1.1.out"]].concat());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Reading a log while it is written and rotated.
+//! Reading a log while it is written and trimmed.
 
 use std::fs::File;
 use std::io;
@@ -6,19 +6,17 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::InstanceId;
-use rustix::fs::FlockOperation;
-
 use super::lines::{Line, Splitter};
-use super::rotate::{HEADER_BYTES, Kept, open_kept};
+use super::trim::{first_data, start_of};
 use super::{Stream, path};
+use model::InstanceId;
 
 /// How much is read at once, in bytes.
-const CHUNK_BYTES: u64 = 256 << 10;
+const CHUNK_BYTES: usize = 256 << 10;
 /// How often a reader that follows looks for more.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(50);
 
-/// Follows one stream of one instance, through rotations.
+/// Follows one stream of one instance, while its front is given back.
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
@@ -49,12 +47,14 @@ impl Reader {
         bytes: u64,
     ) -> io::Result<Self> {
         let mut reader = Self::at(log_dir, id, stream, 0);
-        let view = View::open(&reader.path)?;
-        let oldest = view.kept.start.max(view.end().saturating_sub(bytes));
+        let Some(log) = open(&reader.path)? else {
+            return Ok(reader);
+        };
+        let oldest = start_of(&log)?.max(log.metadata()?.len().saturating_sub(bytes));
         reader.splitter = Splitter::starting_at(oldest);
         if oldest > 0 {
             // Most likely in the middle of a line.
-            let start = view.read(oldest)?.1;
+            let (oldest, start) = read_from(&log, oldest)?;
             if let Some(newline) = start.iter().position(|&b| b == b'\n') {
                 reader.splitter = Splitter::starting_at(oldest + newline as u64 + 1);
             }
@@ -122,68 +122,36 @@ impl Reader {
 
 /// The position of what was read (a later one when the wanted one is gone), and the bytes.
 fn read_chunk(path: &Path, position: u64) -> io::Result<(u64, Vec<u8>)> {
-    View::open(path)?.read(position)
-}
-
-/// Both files of a log, at one moment: while it is held nothing is rotated.
-struct View {
-    kept_file: Option<File>,
-    kept: Kept,
-    /// With a shared lock on it.
-    live: Option<File>,
-    live_bytes: u64,
-}
-
-impl View {
-    fn open(path: &Path) -> io::Result<Self> {
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let live = match File::options().read(true).custom_flags(flags).open(path) {
-            Ok(live) => Some(live),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => return Err(e),
-        };
-        if let Some(live) = &live {
-            rustix::fs::flock(live, FlockOperation::LockShared)?;
-        }
-        let live_bytes = live
-            .as_ref()
-            .map_or(Ok(0), |live| live.metadata().map(|m| m.len()))?;
-        let (kept_file, kept) = open_kept(path)?.unzip();
-        Ok(Self {
-            kept_file,
-            kept: kept.unwrap_or_default(),
-            live,
-            live_bytes,
-        })
-    }
-
-    fn end(&self) -> u64 {
-        self.kept.end + self.live_bytes
-    }
-
-    fn read(&self, wanted: u64) -> io::Result<(u64, Vec<u8>)> {
-        let position = wanted.max(self.kept.start);
-        if position > self.end() {
-            // Its last bytes were lost in a rotation; go on with what came after.
-            return Ok((self.end(), Vec::new()));
-        }
-        if position < self.kept.end {
-            let length = (self.kept.end - position).min(CHUNK_BYTES);
-            let offset = position - self.kept.start + HEADER_BYTES as u64;
-            return Ok((position, read_at(self.kept_file.as_ref(), offset, length)?));
-        }
-        let offset = position - self.kept.end;
-        let length = (self.live_bytes - offset).min(CHUNK_BYTES);
-        Ok((position, read_at(self.live.as_ref(), offset, length)?))
+    match open(path)? {
+        Some(log) => read_from(&log, position),
+        None => Ok((position, Vec::new())),
     }
 }
 
-fn read_at(file: Option<&File>, offset: u64, length: u64) -> io::Result<Vec<u8>> {
-    let Some(file) = file else {
-        return Ok(Vec::new());
-    };
-    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-    let read = file.read_at(&mut bytes, offset)?;
-    bytes.truncate(read);
-    Ok(bytes)
+/// `None` for a log that was never written.
+fn open(path: &Path) -> io::Result<Option<File>> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    match File::options().read(true).custom_flags(flags).open(path) {
+        Ok(log) => Ok(Some(log)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn read_from(log: &File, wanted: u64) -> io::Result<(u64, Vec<u8>)> {
+    let mut position = wanted;
+    if position > log.metadata()?.len() {
+        // It began anew.
+        position = 0;
+    }
+    let mut bytes = vec![0; CHUNK_BYTES];
+    loop {
+        position = first_data(log, position)?;
+        let read = log.read_at(&mut bytes, position)?;
+        // Holes grow from the front: when the first byte is still there, so were all of them.
+        if first_data(log, position)? == position {
+            bytes.truncate(read);
+            return Ok((position, bytes));
+        }
+    }
 }

@@ -77,12 +77,12 @@ struct Shared {
     settings: Settings,
     limiter: Limiter,
     table: Arc<Table>,
-    /// Rotates logs for as long as the runtime lives.
+    /// Trims logs for as long as the runtime lives.
     _keeper: Keeper,
 }
 
 impl ProcessRuntime {
-    /// Makes the log directory, the cgroups and the readiness socket, and starts to rotate logs.
+    /// Makes the log directory, the cgroups and the readiness socket, and starts to trim logs.
     /// Call it inside a tokio runtime.
     ///
     /// # Errors
