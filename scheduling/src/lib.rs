@@ -51,6 +51,10 @@ pub use wire::instances::{
     InstanceInfo, InstanceState, InstanceUsage, ListInstancesArgs, ListInstancesReply, RestartArgs,
     RestartReply, StopInstanceArgs, StopInstanceReply, UsageArgs, UsageReply,
 };
+pub use wire::nodes::{
+    DescribeNodeArgs, DescribeNodeReply, NodeFactsInfo, NodeInfo, NodesReply, RemoveNodeArgs,
+    RemoveNodeReply, SetDutyArgs, SetDutyReply,
+};
 pub use wire::plans::{
     ExplainArgs, ExplainReply, PlanArgs, PlanReply, PlannedAction, ProposedChange, WaitingSlot,
 };
@@ -59,8 +63,8 @@ pub use wire::rollouts::{
 };
 pub use wire::services::{
     ApplyArgs, ApplyReply, DeleteServiceArgs, DeleteServiceReply, GetServiceArgs, GetServiceReply,
-    ListServicesReply, NodeInfo, NodesReply, ScaleServiceArgs, ScaleServiceReply,
-    ScheduleServiceArgs, ScheduleServiceReply, ServiceInfo,
+    ListServicesReply, ScaleServiceArgs, ScaleServiceReply, ScheduleServiceArgs,
+    ScheduleServiceReply, ServiceInfo,
 };
 
 /// The name under which discovery knows this service.
@@ -114,4 +118,10 @@ rpc::service! {
     idempotent 419 ROLL_PROCEDURE roll(RollArgs) -> RollReply;
     /// How far a newer version has come.
     read 420 ROLLOUT_PROCEDURE rollout(RolloutArgs) -> RolloutReply;
+    /// For agents: what a machine has and is.
+    idempotent 421 DESCRIBE_NODE_PROCEDURE describe_node(DescribeNodeArgs) -> DescribeNodeReply;
+    /// Uses a machine otherwise from now on: opens it for work, cordons it, or drains it.
+    idempotent 422 SET_DUTY_PROCEDURE set_duty(SetDutyArgs) -> SetDutyReply;
+    /// Forgets a machine that is lost, or that has nothing and takes nothing.
+    idempotent 423 REMOVE_NODE_PROCEDURE remove_node(RemoveNodeArgs) -> RemoveNodeReply;
 }

@@ -9,6 +9,10 @@ pub const UNKNOWN_INSTANCE: &str = "unknown-instance";
 pub const ALREADY_ENDED: &str = "already-ended";
 /// No node has that name.
 pub const UNKNOWN_NODE: &str = "unknown-node";
+/// The node may still have something.
+pub const NODE_IN_USE: &str = "node-in-use";
+/// A duty is `open`, `cordoned` or `draining`.
+pub const INVALID_DUTY: &str = "invalid-duty";
 /// Replicas are a number from 0 to 100000.
 pub const INVALID_REPLICAS: &str = "invalid-replicas";
 /// A name that cannot be one: of a service, a node, or an instance.

@@ -7,15 +7,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use client::discovery::{self, DiscoveryDispatch};
 use client::scheduling::{
     ApplyArgs, ApplyReply, AssignmentsArgs, AssignmentsItem, DeleteServiceArgs, DeleteServiceReply,
-    EventItem, EventsArgs, ExplainArgs, ExplainReply, GetServiceArgs, GetServiceReply,
-    InstanceInfo, InstanceState, InstanceUsage, ListInstancesArgs, ListInstancesReply,
-    ListServicesReply, LogLine, LogStream, LogsArgs, NodeInfo, NodesReply, PlanArgs, PlanReply,
-    PlannedAction, ProposedChange, ReportArgs, ReportReply, RestartArgs, RestartReply,
-    ScaleServiceArgs, ScaleServiceReply, ScheduleServiceArgs, ScheduleServiceReply, Scheduling,
-    SchedulingDispatch, ServiceInfo, StopInstanceArgs, StopInstanceReply, UsageArgs, UsageReply,
-    WaitingSlot, WatchArgs, WatchItem, reason,
+    DescribeNodeArgs, DescribeNodeReply, EventItem, EventsArgs, ExplainArgs, ExplainReply,
+    GetServiceArgs, GetServiceReply, InstanceInfo, InstanceState, InstanceUsage, ListInstancesArgs,
+    ListInstancesReply, ListServicesReply, LogLine, LogStream, LogsArgs, NodeFactsInfo, NodeInfo,
+    NodesReply, PlanArgs, PlanReply, PlannedAction, ProposedChange, RemoveNodeArgs,
+    RemoveNodeReply, ReportArgs, ReportReply, RestartArgs, RestartReply, ScaleServiceArgs,
+    ScaleServiceReply, ScheduleServiceArgs, ScheduleServiceReply, Scheduling, SchedulingDispatch,
+    ServiceInfo, SetDutyArgs, SetDutyReply, StopInstanceArgs, StopInstanceReply, UsageArgs,
+    UsageReply, WaitingSlot, WatchArgs, WatchItem, reason,
 };
-use rpc::{Context, Empty, Error, Running, Server, StreamSender};
+use rpc::{Code, Context, Empty, Error, Running, Server, StreamSender};
 use tokio::runtime::Runtime;
 
 use super::sample::{Mouth, SampleDispatch};
@@ -489,6 +490,13 @@ impl Scheduling for Answers {
             healthy: 4,
             local: true,
             limits: "cpu, memory and pids".to_owned(),
+            facts: NodeFactsInfo {
+                zone: "attic".to_owned(),
+                resources: [("cpu_millicores", 8_000), ("memory_bytes", 32 << 30)]
+                    .map(|(name, amount)| (name.to_owned(), amount))
+                    .into(),
+                ..NodeFactsInfo::default()
+            },
         };
         Ok(NodesReply {
             nodes: vec![node],
@@ -555,6 +563,33 @@ impl Scheduling for Answers {
             "no-rollouts",
             "this fleet rolls nothing out",
         ))
+    }
+
+    async fn describe_node(
+        &self,
+        _: &Context,
+        _: DescribeNodeArgs,
+    ) -> Result<DescribeNodeReply, Error> {
+        Ok(DescribeNodeReply { revision: 17 })
+    }
+
+    async fn set_duty(&self, _: &Context, args: SetDutyArgs) -> Result<SetDutyReply, Error> {
+        known_node(&args.node)?;
+        Ok(SetDutyReply {
+            changed: args.duty != "open",
+            instances: 5,
+            revision: 17,
+        })
+    }
+
+    async fn remove_node(
+        &self,
+        _: &Context,
+        args: RemoveNodeArgs,
+    ) -> Result<RemoveNodeReply, Error> {
+        known_node(&args.node)?;
+        let message = "local is not removed: it takes work; `orrery node drain local` first";
+        Err(Error::new(Code::Conflict, reason::NODE_IN_USE, message))
     }
 
     async fn usage(&self, _: &Context, _: UsageArgs) -> Result<UsageReply, Error> {
@@ -666,4 +701,12 @@ fn position() -> discovery::Position {
         incarnation: 1,
         revision: 1,
     }
+}
+
+fn known_node(node: &str) -> Result<(), Error> {
+    if node == "local" {
+        return Ok(());
+    }
+    let message = format!("no node is called {node}: `orrery nodes` lists them");
+    Err(Error::not_found(reason::UNKNOWN_NODE, message))
 }

@@ -15,7 +15,7 @@ pub use instance::{Exit, Failure, Instance, InstanceState, ProcessIdentity};
 pub use names::{
     Generation, InstanceId, NAME_BYTES_MAX, NameError, NodeId, Revision, ServiceName, Slot,
 };
-pub use node::{Node, NodeStatus};
+pub use node::{Duty, Node, NodeFacts, NodeStatus};
 pub use spec::{
     Artifact, Limits, Next, Ports, Probe, ProbeKind, Probes, REPLICAS_MAX, RestartPolicy,
     ServiceSpec, SpecError,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Revision, ServiceName};
+use crate::{NodeId, Revision, ServiceName};
 
 /// The most replicas one service may ask for.
 pub const REPLICAS_MAX: u32 = 100_000;
@@ -19,6 +19,9 @@ pub struct ServiceSpec {
     pub artifact: Artifact,
     /// How many.
     pub replicas: u32,
+    /// The one node they run on; absent: whichever is best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
     /// Which ports its instances listen on.
     #[serde(default)]
     pub ports: Ports,
@@ -236,6 +239,7 @@ impl ServiceSpec {
             name,
             artifact,
             replicas,
+            node: None,
             ports: Ports {
                 well_known: Vec::new(),
                 wanted: true,

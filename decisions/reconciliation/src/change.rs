@@ -25,6 +25,8 @@ pub enum Write {
     PutSlot(Slot, SlotRecord),
     /// A node appeared or changed.
     PutNode(Node),
+    /// A node left the fleet.
+    DeleteNode(NodeId),
     /// The revision of the state that these changes lead to; one key, overwritten each time.
     PutRevision(Revision),
 }
@@ -77,7 +79,9 @@ pub enum EventKind {
     Deleted,
     /// An operator asked for a restart.
     RestartAsked,
-    /// An instance was created and given to a node.
+    /// An instance was created; where it will run is not decided yet.
+    Pending,
+    /// An instance was given to a node.
     Scheduled,
     /// Its process runs.
     Started,
@@ -108,6 +112,7 @@ impl EventKind {
             Self::Scaled => "scaled",
             Self::Deleted => "deleted",
             Self::RestartAsked => "restart asked for",
+            Self::Pending => "pending",
             Self::Scheduled => "scheduled",
             Self::Started => "started",
             Self::Healthy => "healthy",

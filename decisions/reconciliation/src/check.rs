@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    Failure, Instance, InstanceId, InstanceState, NodeId, NodeStatus, ServiceName, ServiceSpec,
-    Slot, Timestamp,
+    Duty, Failure, Instance, InstanceId, InstanceState, Node, NodeId, NodeStatus, ServiceName,
+    ServiceSpec, Slot, Timestamp,
 };
 
 use crate::plan::{Action, Create, Plan, StopReason};
@@ -52,11 +52,13 @@ pub fn check(snapshot: &Snapshot, plan: &Plan, now: Timestamp) -> Result<(), Vio
             .collect(),
     };
     judge.creations(plan)?;
+    judge.places(plan)?;
     for action in &plan.actions {
         match action {
-            Action::Create(_) => {}
+            Action::Create(_) | Action::Place(_) => {}
             Action::Stop { instance, why } => judge.stop(instance, why)?,
             Action::Lose { instance } => judge.lose(instance)?,
+            Action::LoseNode { node, away_ms } => judge.lose_node(node, *away_ms)?,
             Action::GiveUp { slot, .. } => judge.give_up(slot)?,
             Action::Forget { instance } => judge.forget(instance)?,
         }
@@ -99,7 +101,25 @@ impl<'a> Judge<'a> {
 
     fn wanted(&self, slot: &Slot) -> Option<&'a ServiceSpec> {
         let spec = self.snapshot.specs.get(&slot.service)?;
-        (slot.index < spec.slots()).then_some(spec)
+        let stands_in = slot.index == spec.slots() && self.is_leaving_a_node(spec);
+        (slot.index < spec.slots() || stands_in).then_some(spec)
+    }
+
+    /// Whether a wanted slot of the service has, or had, an instance on a node that is drained.
+    fn is_leaving_a_node(&self, spec: &ServiceSpec) -> bool {
+        let instances = self.snapshot.instances.values();
+        let mut wanted =
+            instances.filter(|i| i.id.slot.service == spec.name && i.id.slot.index < spec.slots());
+        wanted.any(|i| i.node.as_ref().is_some_and(|node| self.is_drained(node)))
+    }
+
+    fn node(&self, id: &NodeId) -> Option<&'a Node> {
+        self.snapshot.nodes.get(id)
+    }
+
+    fn is_drained(&self, id: &NodeId) -> bool {
+        self.node(id)
+            .is_some_and(|node| node.duty == Duty::Draining)
     }
 
     fn creations(&self, plan: &Plan) -> Verdict {
@@ -118,12 +138,59 @@ impl<'a> Judge<'a> {
             let free = !self.owners.contains_key(&id.slot);
             demand(free, "a slot with an owner gets no second one (P1)", id)?;
             self.creation(create)?;
-            if let Some(port) = create.port {
-                let fresh = ports.insert((create.node.clone(), port));
+            if let (Some(node), Some(port)) = (&create.node, create.port) {
+                let fresh = ports.insert((node.clone(), port));
                 demand(fresh, "a port has one holder per node (P8)", id)?;
             }
         }
         Ok(())
+    }
+
+    fn places(&self, plan: &Plan) -> Verdict {
+        let mut ports = self.ports_in_use();
+        for action in &plan.actions {
+            match action {
+                Action::Create(create) => {
+                    ports.extend(create.node.clone().zip(create.port));
+                }
+                Action::Place(place) => {
+                    let id = &place.instance;
+                    let pending = self.instance(id)?.state == InstanceState::Pending;
+                    demand(pending, "only what has no node is given one", id)?;
+                    let Some(spec) = self.wanted(&id.slot) else {
+                        return demand(false, "only wanted slots are filled", id);
+                    };
+                    self.target(spec, Some(&place.node), id)?;
+                    self.port(id, place.port, spec)?;
+                    let port = place.port.map(|port| (place.node.clone(), port));
+                    let fresh = port.is_none_or(|port| ports.insert(port));
+                    demand(fresh, "a port has one holder per node (P8)", id)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this is where the spec says that it is started.
+    fn target(&self, spec: &ServiceSpec, to: Option<&NodeId>, id: &InstanceId) -> Verdict {
+        let placer = self.snapshot.placer.as_ref();
+        let placer = placer.and_then(|placer| self.snapshot.specs.get(placer));
+        let asked = spec.node.is_none() && placer.is_some_and(|spec| spec.replicas > 0);
+        let decides = to.is_some() != asked;
+        demand(
+            decides,
+            "who decides where it starts is one, and not two",
+            id,
+        )?;
+        let Some(to) = to else { return Ok(()) };
+        let open = self
+            .node(to)
+            .is_some_and(|node| node.status == NodeStatus::Ready && node.duty == Duty::Open);
+        demand(open, "nothing starts on a node that takes no work (P4)", id)?;
+        let own = spec.node.as_ref().or(self.snapshot.local_node.as_ref());
+        let here = own.is_none_or(|own| own == to);
+        demand(here, "what is pinned stays on its node", id)
     }
 
     fn ports_in_use(&self) -> BTreeSet<(NodeId, u16)> {
@@ -139,12 +206,7 @@ impl<'a> Judge<'a> {
         let Some(spec) = self.wanted(&id.slot) else {
             return demand(false, "only wanted slots are filled", id);
         };
-        let node = self.snapshot.nodes.get(&create.node);
-        let ready = node.is_some_and(|node| node.status == NodeStatus::Ready);
-        demand(ready, "nothing starts on a node that is not ready (P4)", id)?;
-        let local = self.snapshot.local_node.as_ref();
-        let here = local.is_none_or(|local| *local == create.node);
-        demand(here, "a pinned fleet stays on its node", id)?;
+        self.target(spec, create.node.as_ref(), id)?;
         let current = create.spec_revision == spec.revision_at(id.slot.index);
         demand(
             current,
@@ -154,7 +216,9 @@ impl<'a> Judge<'a> {
         let due = create.not_before <= self.now;
         demand(due, "what must wait is not created", id)?;
         self.generation(create)?;
-        self.port(create, spec)?;
+        if create.node.is_some() {
+            self.port(id, create.port, spec)?;
+        }
         self.start_order(create, spec)?;
         self.budget(create, spec)
     }
@@ -171,15 +235,14 @@ impl<'a> Judge<'a> {
         )
     }
 
-    fn port(&self, create: &Create, spec: &ServiceSpec) -> Verdict {
-        let id = &create.id;
-        let wanted = create.port.is_some() == spec.ports.wanted;
+    fn port(&self, id: &InstanceId, port: Option<u16>, spec: &ServiceSpec) -> Verdict {
+        let wanted = port.is_some() == spec.ports.wanted;
         demand(
             wanted,
             "an instance has a port exactly when its service wants one",
             id,
         )?;
-        let Some(port) = create.port else {
+        let Some(port) = port else {
             return Ok(());
         };
         let well_known = spec.ports.well_known.iter().zip(0_u32..);
@@ -279,6 +342,10 @@ impl<'a> Judge<'a> {
             StopReason::Outdated { to, .. } => spec.is_some_and(|s| {
                 s.revision_at(id.slot.index) == *to && instance.spec_revision != *to
             }),
+            StopReason::Drained { node } => {
+                let pinned = spec.is_some_and(|spec| spec.node.as_ref() == Some(node));
+                instance.node.as_ref() == Some(node) && self.is_drained(node) && !pinned
+            }
             StopReason::Unresponsive { .. } => instance.state == InstanceState::Unhealthy,
             StopReason::Superseded => {
                 let newest = self.owners.get(&id.slot).and_then(|owners| owners.last());
@@ -291,11 +358,24 @@ impl<'a> Judge<'a> {
     fn lose(&self, id: &InstanceId) -> Verdict {
         let instance = self.instance(id)?;
         let node = instance.node.as_ref();
-        let node = node.and_then(|node| self.snapshot.nodes.get(node));
+        let node = node.and_then(|node| self.node(node));
         let gone = node.is_some_and(|node| node.status == NodeStatus::Lost);
         demand(
             gone && !over(instance.state),
             "only what was on a lost node is lost",
+            id,
+        )
+    }
+
+    fn lose_node(&self, id: &NodeId, away_ms: u64) -> Verdict {
+        let patience_ms = self.snapshot.lost_after_ms;
+        let away = self.node(id).is_some_and(|node| {
+            node.status == NodeStatus::Away && self.now.0 - node.since.0 == away_ms
+        });
+        let long = patience_ms > 0 && away_ms >= patience_ms;
+        demand(
+            away && long,
+            "a node is lost when it was away for too long",
             id,
         )
     }
@@ -317,7 +397,9 @@ impl<'a> Judge<'a> {
         let instance = self.instance(id)?;
         demand(over(instance.state), "only what has ended is forgotten", id)?;
         let last = self.last(&id.slot).is_some_and(|last| last.id == *id);
-        let needed = last && self.wanted(&id.slot).is_some();
+        let wished =
+            self.snapshot.specs.contains_key(&id.slot.service) && !self.beyond_wish(&id.slot);
+        let needed = last && wished;
         demand(!needed, "the last record of a wanted slot is kept", id)
     }
 
@@ -329,7 +411,8 @@ impl<'a> Judge<'a> {
             let Action::Stop { instance: id, why } = action else {
                 continue;
             };
-            if !matches!(why, StopReason::Outdated { .. }) {
+            let drained = matches!(why, StopReason::Drained { .. });
+            if !drained && !matches!(why, StopReason::Outdated { .. }) {
                 continue;
             }
             let service = &id.slot.service;
@@ -339,7 +422,9 @@ impl<'a> Judge<'a> {
                 id,
             )?;
             let was_healthy = self.instance(id)?.state == InstanceState::Healthy;
-            let others = !was_healthy || self.all_healthy(service);
+            // Of one that leaves a drained node, the stand-in has to be healthy too.
+            let is_stand_in = drained && self.beyond_wish(&id.slot);
+            let others = !was_healthy || is_stand_in || self.all_healthy(service, drained);
             demand(
                 others,
                 "a healthy instance goes only while all are healthy (P5)",
@@ -349,17 +434,23 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    fn all_healthy(&self, service: &ServiceName) -> bool {
+    fn beyond_wish(&self, slot: &Slot) -> bool {
+        let spec = self.snapshot.specs.get(&slot.service);
+        spec.is_some_and(|spec| slot.index >= spec.slots())
+    }
+
+    fn all_healthy(&self, service: &ServiceName, with_stand_in: bool) -> bool {
         let Some(spec) = self.snapshot.specs.get(service) else {
             return false;
         };
         let instances = self.snapshot.instances.values();
+        let slots = spec.slots() + u32::from(with_stand_in);
         let healthy = instances.filter(|i| {
             i.id.slot.service == *service
-                && i.id.slot.index < spec.slots()
+                && i.id.slot.index < slots
                 && i.state == InstanceState::Healthy
         });
-        healthy.count() == usize::try_from(spec.slots()).unwrap_or(usize::MAX)
+        healthy.count() == usize::try_from(slots).unwrap_or(usize::MAX)
     }
 
     /// Every wanted slot without an owner is filled, given up, or waits with a reason; and when
@@ -387,7 +478,7 @@ impl<'a> Judge<'a> {
         }
         let moments = plan.waiting.iter().filter_map(|w| w.not_before);
         let soonest = moments.filter(|at| *at > self.now).min();
-        let wakes = plan.wake_at == soonest;
+        let wakes = soonest.is_none_or(|at| plan.wake_at.is_some_and(|wake| wake <= at));
         demand(
             wakes,
             "the plan is looked at again when the first wait ends",

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Artifact, InstanceId, InstanceState, Next, Node, NodeId, NodeStatus, REPLICAS_MAX, Revision,
-    ServiceName, ServiceSpec, SpecError, Timestamp,
+    Artifact, Duty, InstanceId, InstanceState, Next, NodeFacts, NodeId, NodeStatus, REPLICAS_MAX,
+    Revision, ServiceName, ServiceSpec, SpecError, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::change::Ledger;
-use crate::{Change, Cycle, EventKind, Snapshot, Subject, Write, check_dependencies};
+use crate::{Change, Cycle, EventKind, Snapshot, Subject, Write, check_dependencies, nodes};
 
 /// What an operator (or, for nodes, an agent's connection) asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,25 @@ pub enum Command {
         node: NodeId,
         /// How it is.
         status: NodeStatus,
+    },
+    /// Take note of what a node says of itself.
+    DescribeNode {
+        /// Which.
+        node: NodeId,
+        /// What it says.
+        facts: Box<NodeFacts>,
+    },
+    /// Use a node otherwise from now on.
+    SetDuty {
+        /// Which.
+        node: NodeId,
+        /// For what.
+        duty: Duty,
+    },
+    /// Forget a node: one that is lost, or that has nothing any more and takes nothing.
+    RemoveNode {
+        /// Which.
+        node: NodeId,
     },
 }
 
@@ -129,6 +148,20 @@ pub enum CommandError {
         /// Who.
         by: String,
     },
+    /// There is no such node.
+    #[error("no node is called {node}: `orrery nodes` lists them")]
+    UnknownNode {
+        /// As it was given.
+        node: NodeId,
+    },
+    /// It may still have something.
+    #[error("{node} is not removed: {why}")]
+    NodeInUse {
+        /// Which.
+        node: NodeId,
+        /// What to do first.
+        why: String,
+    },
     /// The spec would make services wait for each other.
     #[error(transparent)]
     Cycle(#[from] Cycle),
@@ -157,7 +190,10 @@ pub fn command(
         Command::RestartService { service } => restart_service(snapshot, &service, now),
         Command::Roll { service, by, step } => roll(snapshot, &service, by, step, now),
         Command::DeleteService { service } => delete_service(snapshot, service, now),
-        Command::SetNode { node, status } => Ok(set_node(snapshot, node, status, now)),
+        Command::SetNode { node, status } => Ok(nodes::set_status(snapshot, node, status, now)),
+        Command::DescribeNode { node, facts } => nodes::describe(snapshot, &node, *facts, now),
+        Command::SetDuty { node, duty } => nodes::set_duty(snapshot, &node, duty, now),
+        Command::RemoveNode { node } => nodes::remove(snapshot, node, now),
     }
 }
 
@@ -358,30 +394,6 @@ fn delete_service(
     let why = "its instances are stopped, then forgotten";
     ledger.tell(Write::DeleteSpec(service), subject, EventKind::Deleted, why);
     Ok(ledger.finish())
-}
-
-fn set_node(
-    snapshot: &mut Snapshot,
-    id: NodeId,
-    status: NodeStatus,
-    now: Timestamp,
-) -> Vec<Change> {
-    let same = snapshot
-        .nodes
-        .get(&id)
-        .is_some_and(|node| node.status == status);
-    let mut ledger = Ledger::new(snapshot, now);
-    if !same {
-        let subject = Subject::Node(id.clone());
-        let why = format!("{status:?}").to_lowercase();
-        let node = Node {
-            id,
-            status,
-            since: now,
-        };
-        ledger.tell(Write::PutNode(node), subject, EventKind::NodeChanged, why);
-    }
-    ledger.finish()
 }
 
 fn roll(

@@ -1,10 +1,13 @@
 //! A plan, turned into state.
 
-use model::{Instance, InstanceId, InstanceState, Revision, ServiceName, Slot, Timestamp};
+use model::{
+    Instance, InstanceId, InstanceState, Node, NodeId, NodeStatus, Revision, ServiceName, Slot,
+    Timestamp,
+};
 
 use crate::change::Ledger;
 use crate::{
-    Action, Change, Create, EventKind, GivenUp, Plan, Snapshot, StopReason, Subject, Write,
+    Action, Change, Create, EventKind, GivenUp, Place, Plan, Snapshot, StopReason, Subject, Write,
 };
 
 /// A plan that was made from another state than the one it met.
@@ -36,8 +39,10 @@ pub fn execute(
     for action in &plan.actions {
         match action {
             Action::Create(create) => ledger.create(create),
+            Action::Place(place) => ledger.place(place, "its node was chosen here"),
             Action::Stop { instance, why } => ledger.stop_for(instance, why),
             Action::Lose { instance } => ledger.lose(instance),
+            Action::LoseNode { node, away_ms } => ledger.lose_node(node, *away_ms),
             Action::GiveUp { slot, reason } => ledger.give_up(slot, reason),
             Action::Forget { instance } => ledger.write(Write::DeleteInstance(instance.clone())),
         }
@@ -53,8 +58,11 @@ impl Ledger<'_> {
         let instance = Instance {
             id: create.id.clone(),
             spec_revision: create.spec_revision,
-            state: InstanceState::Scheduled,
-            node: Some(create.node.clone()),
+            state: match create.node {
+                Some(_) => InstanceState::Scheduled,
+                None => InstanceState::Pending,
+            },
+            node: create.node.clone(),
             port: create.port,
             process: None,
             attempt: create.attempt,
@@ -64,7 +72,38 @@ impl Ledger<'_> {
             reason: create.why.clone(),
             failure: None,
         };
-        self.put(instance, EventKind::Scheduled, &create.why);
+        let kind = match create.node {
+            Some(_) => EventKind::Scheduled,
+            None => EventKind::Pending,
+        };
+        self.put(instance, kind, &create.why);
+    }
+
+    /// Gives an instance its node.
+    pub(crate) fn place(&mut self, place: &Place, why: &str) {
+        if let Some(instance) = self.snapshot.instances.get(&place.instance) {
+            let mut instance = instance.clone();
+            instance.state = InstanceState::Scheduled;
+            instance.since = self.now;
+            instance.node = Some(place.node.clone());
+            instance.port = place.port;
+            why.clone_into(&mut instance.reason);
+            let why = format!("on {}: {why}", place.node);
+            self.put(instance, EventKind::Scheduled, &why);
+        }
+    }
+
+    fn lose_node(&mut self, id: &NodeId, away_ms: u64) {
+        if let Some(node) = self.snapshot.nodes.get(id) {
+            let node = Node {
+                status: NodeStatus::Lost,
+                since: self.now,
+                ..node.clone()
+            };
+            let why = format!("lost: its agent was not heard of for {} s", away_ms / 1_000);
+            let subject = Subject::Node(id.clone());
+            self.tell(Write::PutNode(node), subject, EventKind::NodeChanged, why);
+        }
     }
 
     fn stop_for(&mut self, id: &InstanceId, why: &StopReason) {

@@ -28,7 +28,11 @@
 //! 5. `Stop` of an instance ends that process, and the slot gets a new one if it is still wanted.
 //! 6. A changed spec replaces one slot at a time, and a healthy instance goes only while every
 //!    other one is healthy.
-//! 7. Nothing is started on a node that is not `Ready`; what runs on one is left alone.
+//! 7. Nothing is started on a node that takes no work; what runs on one is left alone, until it was
+//!    away for [`Snapshot::lost_after_ms`] and counts as lost. Nodes are lost one by one.
+//! 8. A node that is drained is emptied service by service: a stand-in is healthy before anything
+//!    goes, and one instance goes at a time.
+//! 9. What has no node of its own waits for [`place`] while a [`Snapshot::placer`] is wished for.
 //!
 //! No clock, no I/O, no randomness: time is an argument, jitter is a hash of [`Snapshot::seed`].
 
@@ -39,7 +43,9 @@ mod command;
 mod dependencies;
 mod execute;
 pub mod node;
+mod nodes;
 mod observe;
+mod place;
 mod plan;
 mod planner;
 mod snapshot;
@@ -51,8 +57,10 @@ pub use command::{Command, CommandError, RollStep, command};
 pub use dependencies::{Cycle, check_dependencies};
 pub use execute::{StalePlan, execute};
 pub use observe::{Ignored, Observation, Report, observe};
-pub use plan::{Action, Create, Plan, StopReason, WaitReason, Waiting};
+pub use place::{Decision, Refusal, place};
+pub use plan::{Action, Create, Place, Plan, StopReason, WaitReason, Waiting};
 pub use planner::{
-    DYNAMIC_PORT_FIRST, DYNAMIC_PORT_LAST, PORT_AVOIDED_MS, RECORDS_KEPT, backoff_ms, plan,
+    DYNAMIC_PORT_FIRST, DYNAMIC_PORT_LAST, LOST_PAUSE_MANY_MS, LOST_PAUSE_MS, PORT_AVOIDED_MS,
+    RECORDS_KEPT, backoff_ms, plan,
 };
 pub use snapshot::{GivenUp, SlotRecord, Snapshot};

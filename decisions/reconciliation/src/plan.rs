@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model::{Failure, InstanceId, NodeId, NodeStatus, Revision, ServiceName, Slot, Timestamp};
+use model::{Failure, InstanceId, NodeId, Revision, ServiceName, Slot, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What must change now, and what waits for what.
@@ -24,6 +24,8 @@ pub struct Plan {
 pub enum Action {
     /// Start something for a slot that has nothing.
     Create(Create),
+    /// Give an instance that has no node the one it is started on.
+    Place(Place),
     /// Ask an instance to end.
     Stop {
         /// Which.
@@ -35,6 +37,13 @@ pub enum Action {
     Lose {
         /// Which.
         instance: InstanceId,
+    },
+    /// Take note that a node was away for too long.
+    LoseNode {
+        /// Which.
+        node: NodeId,
+        /// How long it was away.
+        away_ms: u64,
     },
     /// Start nothing more for a slot until an operator acts.
     GiveUp {
@@ -51,15 +60,17 @@ pub enum Action {
 }
 
 impl Action {
-    /// The service it is about.
+    /// The service it is about, if it is about one.
     #[must_use]
-    pub fn service(&self) -> &ServiceName {
+    pub fn service(&self) -> Option<&ServiceName> {
         match self {
-            Self::Create(create) => &create.id.slot.service,
+            Self::Create(create) => Some(&create.id.slot.service),
+            Self::Place(place) => Some(&place.instance.slot.service),
             Self::Stop { instance, .. } | Self::Lose { instance } | Self::Forget { instance } => {
-                &instance.slot.service
+                Some(&instance.slot.service)
             }
-            Self::GiveUp { slot, .. } => &slot.service,
+            Self::GiveUp { slot, .. } => Some(&slot.service),
+            Self::LoseNode { .. } => None,
         }
     }
 
@@ -80,8 +91,8 @@ pub struct Create {
     pub id: InstanceId,
     /// The spec it is started from.
     pub spec_revision: Revision,
-    /// Where.
-    pub node: NodeId,
+    /// Where; absent: somebody else decides that.
+    pub node: Option<NodeId>,
     /// The port it gets, if its service wants one.
     pub port: Option<u16>,
     /// Starts in a row without a healthy period, this one included.
@@ -90,6 +101,17 @@ pub struct Create {
     pub not_before: Timestamp,
     /// Why it is started.
     pub why: String,
+}
+
+/// Where an instance that was created without a node is started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Which.
+    pub instance: InstanceId,
+    /// Where.
+    pub node: NodeId,
+    /// The port it gets, if its service wants one.
+    pub port: Option<u16>,
 }
 
 /// Why an instance is asked to end.
@@ -110,6 +132,11 @@ pub enum StopReason {
         /// The revision it should run.
         to: Revision,
     },
+    /// Its node is being emptied, and there is another one in its place.
+    Drained {
+        /// Which node.
+        node: NodeId,
+    },
     /// It stopped answering.
     Unresponsive {
         /// The last bad answer.
@@ -127,6 +154,7 @@ impl fmt::Display for StopReason {
             Self::Outdated { from, to } => {
                 write!(f, "its spec changed (revision {} to {})", from.0, to.0)
             }
+            Self::Drained { node } => write!(f, "node {node} is being drained"),
             Self::Unresponsive { why } => write!(f, "stopped answering: {why}"),
             Self::Superseded => f.write_str("a newer generation has its slot"),
         }
@@ -177,8 +205,8 @@ pub enum WaitReason {
     NodeNotReady {
         /// Which.
         node: NodeId,
-        /// How it is; `None`: it has not been heard of.
-        status: Option<NodeStatus>,
+        /// How it is, in a word; `None`: it has not been heard of.
+        status: Option<String>,
     },
     /// No node takes work.
     NoNodeReady,
@@ -186,6 +214,15 @@ pub enum WaitReason {
     Unplaced {
         /// Which.
         instance: InstanceId,
+        /// What was said of it last.
+        why: String,
+    },
+    /// Another slot of its service must be healthy before it leaves a node that is being emptied.
+    Draining {
+        /// Which node.
+        node: NodeId,
+        /// The slot that is waited for.
+        behind: Slot,
     },
     /// Its well-known port belongs to another instance.
     PortHeld {
@@ -236,7 +273,7 @@ impl fmt::Display for WaitReason {
                 node,
                 status: Some(status),
             } => {
-                write!(f, "node {node} takes no work: it is {status:?}")
+                write!(f, "node {node} takes no work: it is {status}")
             }
             Self::NodeNotReady { node, .. } => {
                 write!(
@@ -245,7 +282,13 @@ impl fmt::Display for WaitReason {
                 )
             }
             Self::NoNodeReady => f.write_str("no node takes work: start an agent"),
-            Self::Unplaced { instance } => write!(f, "{instance} waits for a node"),
+            Self::Unplaced { instance, why } => {
+                write!(f, "{instance} waits for a node: {why}")
+            }
+            Self::Draining { node, behind } => write!(
+                f,
+                "node {node} is being drained; {behind} must be healthy before it goes"
+            ),
             Self::PortHeld { port, holder } => {
                 write!(f, "port {port} belongs to {holder} until that ends")
             }

@@ -23,9 +23,15 @@ pub struct Snapshot {
     pub nodes: BTreeMap<NodeId, Node>,
     /// What must be remembered of a slot even when its instances are forgotten.
     pub slots: BTreeMap<Slot, SlotRecord>,
-    /// Where everything is started; without it, on the `Ready` node that has the fewest instances.
-    /// A setting, not state: never persisted.
+    /// Where everything is started that has no node of its own; without it, on the open node that
+    /// has the fewest instances. A setting, not state: never persisted.
     pub local_node: Option<NodeId>,
+    /// While a service of this name is wished for, it says where what has no node of its own is
+    /// started ([`crate::place`]). A setting, not state: never persisted.
+    pub placer: Option<ServiceName>,
+    /// A node that is away for longer than this, in milliseconds, counts as lost; 0: never. A
+    /// setting, not state: never persisted.
+    pub lost_after_ms: u64,
     /// What restart jitter is drawn from. A setting, not state: never persisted.
     pub seed: u64,
 }
@@ -73,8 +79,16 @@ impl Snapshot {
             Write::DeleteInstance(id) => drop(self.instances.remove(&id)),
             Write::PutSlot(slot, record) => drop(self.slots.insert(slot, record)),
             Write::PutNode(node) => drop(self.nodes.insert(node.id.clone(), node)),
+            Write::DeleteNode(id) => drop(self.nodes.remove(&id)),
             Write::PutRevision(revision) => self.revision = revision,
         }
+    }
+
+    /// Whether another service says where instances of this spec are started.
+    #[must_use]
+    pub fn asks_placer(&self, spec: &ServiceSpec) -> bool {
+        let wished = |placer| self.specs.get(placer).is_some_and(|spec| spec.replicas > 0);
+        spec.node.is_none() && self.placer.as_ref().is_some_and(wished)
     }
 
     /// The instances of one service, by slot and generation.

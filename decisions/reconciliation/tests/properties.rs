@@ -4,13 +4,11 @@ mod common;
 
 use common::{Fleet, exited, name, node, process, spec};
 use model::{
-    Failure, Generation, Instance, InstanceId, InstanceState, Node, NodeStatus, Revision,
+    Duty, Failure, Generation, Instance, InstanceId, InstanceState, Node, NodeStatus, Revision,
     ServiceSpec, Slot, Timestamp,
 };
 use proptest::prelude::*;
-use reconciliation::{
-    Action, Command, GivenUp, Observation, Snapshot, Write, check, execute, plan,
-};
+use reconciliation::{Action, Command, GivenUp, Observation, Snapshot, check, execute, plan};
 
 const SERVICES: [&str; 4] = ["discovery", "echo", "storage", "worker"];
 const NODES: [&str; 3] = ["a", "b", "here"];
@@ -113,16 +111,18 @@ fn instances() -> impl Strategy<Value = Vec<Instance>> {
 }
 
 fn nodes() -> impl Strategy<Value = Vec<Node>> {
-    let status = prop_oneof![
-        4 => Just(NodeStatus::Ready), 1 => Just(NodeStatus::Cordoned), 1 => Just(NodeStatus::Lost),
+    let duty = prop_oneof![
+        4 => Just(Duty::Open), 1 => Just(Duty::Cordoned), 2 => Just(Duty::Draining),
     ];
-    prop::collection::vec(status, 0..=NODES.len()).prop_map(|statuses| {
+    let status = prop_oneof![
+        4 => Just(NodeStatus::Ready), 1 => Just(NodeStatus::Away), 1 => Just(NodeStatus::Lost),
+    ];
+    prop::collection::vec((status, duty), 0..=NODES.len()).prop_map(|statuses| {
         let named = NODES.iter().rev().zip(statuses);
         named
-            .map(|(id, status)| Node {
-                id: node(id),
-                status,
-                since: Timestamp(0),
+            .map(|(id, (status, duty))| Node {
+                duty,
+                ..Node::new(node(id), status, Timestamp(0))
             })
             .collect()
     })
@@ -213,6 +213,7 @@ proptest! {
         let mut fleet = fleet(snapshot);
         for id in NODES {
             fleet.set_node(id, NodeStatus::Ready);
+            fleet.set_duty(id, Duty::Open);
         }
         let specs: Vec<_> = fleet.snapshot.specs.values().cloned().collect();
         let wanted = specs.iter().filter(|s| s.replicas > 0);
@@ -223,7 +224,6 @@ proptest! {
             fleet.apply(spec);
             fleet.command(Command::RestartService { service }).unwrap();
         }
-        place_pending(&mut fleet);
         for _ in 0..100 {
             fleet.after_ms(31_000);
             if !fleet.ideal_step() {
@@ -317,19 +317,6 @@ fn check_owners(snapshot: &Snapshot) -> Result<(), TestCaseError> {
 }
 
 /// What an outside scheduler would do.
-fn place_pending(fleet: &mut Fleet) {
-    let all = fleet.snapshot.instances.values();
-    let pending: Vec<_> = all
-        .filter(|i| i.state == InstanceState::Pending)
-        .cloned()
-        .collect();
-    for mut instance in pending {
-        instance.state = InstanceState::Scheduled;
-        instance.node = Some(node("here"));
-        fleet.snapshot.apply(Write::PutInstance(Box::new(instance)));
-    }
-}
-
 #[test]
 fn deleting_every_service_leaves_nothing_but_the_generations() {
     let mut fleet = Fleet::with([spec("a", 3), spec("b", 2)]);

@@ -447,13 +447,13 @@ fn restarting_a_service_replaces_its_instances_one_at_a_time() {
 #[test]
 fn nothing_is_started_on_a_node_that_is_not_ready_and_what_runs_there_is_left_alone() {
     let mut fleet = Fleet::with([spec("echo", 1)]);
-    fleet.settle().set_node(common::NODE, NodeStatus::Cordoned);
+    fleet.settle().set_node(common::NODE, NodeStatus::Away);
     assert!(fleet.plan().actions.is_empty());
     fleet.fail(&id("echo.0.1"), exited(1));
     let plan = fleet.plan();
     assert!(plan.actions.is_empty());
     let reason = plan.waiting[0].reason.to_string();
-    assert_eq!(reason, "node here takes no work: it is Cordoned");
+    assert_eq!(reason, "node here takes no work: it is away");
 }
 
 #[test]
@@ -469,7 +469,7 @@ fn what_was_on_a_lost_node_is_lost_and_replaced_where_there_is_room() {
         "one went to each node"
     );
     let plan = fleet.plan();
-    assert_eq!(creations(&plan)[0].node, node(common::NODE));
+    assert_eq!(creations(&plan)[0].node, Some(node(common::NODE)));
 }
 
 // ---- plans ----

@@ -30,7 +30,7 @@ impl Touched {
                 Write::PutInstance(instance) => touched.instance(&instance.id),
                 Write::DeleteInstance(id) => touched.instance(id),
                 Write::PutSlot(slot, _) => touched.service(&slot.service),
-                Write::PutNode(_) | Write::PutRevision(_) => {}
+                Write::PutNode(_) | Write::DeleteNode(_) | Write::PutRevision(_) => {}
             }
         }
         touched

@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use model::{InstanceId, Node, Revision, ServiceSpec, Slot};
+use model::{InstanceId, NodeId, Revision, ServiceSpec, Slot};
 use reconciliation::{Change, Event, Snapshot, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -216,7 +216,8 @@ impl Writes {
             Write::PutInstance(instance) => put(instance_key(&instance.id), instance)?,
             Write::DeleteInstance(id) => Op::delete(instance_key(id)),
             Write::PutSlot(slot, record) => put(slot_key(slot), &(slot, record))?,
-            Write::PutNode(node) => put(node_key(node), node)?,
+            Write::PutNode(node) => put(node_key(&node.id), node)?,
+            Write::DeleteNode(id) => Op::delete(node_key(id)),
             Write::PutRevision(revision) => {
                 self.revision = Some(*revision);
                 return Ok(());
@@ -249,8 +250,8 @@ fn slot_key(slot: &Slot) -> String {
     format!("slot/{slot}")
 }
 
-fn node_key(node: &Node) -> String {
-    format!("node/{}", node.id)
+fn node_key(id: &NodeId) -> String {
+    format!("node/{id}")
 }
 
 fn events_key(first: u64) -> String {

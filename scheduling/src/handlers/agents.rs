@@ -1,13 +1,11 @@
-//! Machines and their agents.
+//! Agents: what they are to do, and what they saw.
 
 use std::collections::BTreeMap;
 
-use model::{InstanceState, NodeId, NodeStatus};
+use model::{NodeId, NodeStatus};
 use reconciliation::{Assignments, Command, Report};
 use rpc::{Error, StreamSender};
-use scheduling::{
-    AssignmentsArgs, AssignmentsItem, NodeInfo, NodesReply, ReportArgs, ReportReply, reason,
-};
+use scheduling::{AssignmentsArgs, AssignmentsItem, ReportArgs, ReportReply, reason};
 
 use super::Handlers;
 use super::errors::{node_name, refused};
@@ -15,47 +13,6 @@ use crate::brain::{Handle, Refused};
 
 /// Assignments in one item of the stream.
 const ITEM_MAX: usize = 500;
-
-pub(super) async fn nodes(handlers: &Handlers) -> Result<NodesReply, Error> {
-    let (local, limits) = (handlers.local.clone(), handlers.limits.clone());
-    let found = handlers.brain.read(move |view| {
-        let instances = view.snapshot.instances.values();
-        let instances: Vec<_> = instances.filter(|i| !i.state.is_terminal()).collect();
-        let nodes = view.snapshot.nodes.values().map(|node| {
-            let here = instances
-                .iter()
-                .filter(|i| i.node.as_ref() == Some(&node.id));
-            let healthy = here.clone().filter(|i| i.state == InstanceState::Healthy);
-            let is_local = node.id == local;
-            NodeInfo {
-                name: node.id.to_string(),
-                status: status(node.status).to_owned(),
-                since_ms: node.since.0,
-                healthy: u32::try_from(healthy.count()).unwrap_or(u32::MAX),
-                instances: u32::try_from(here.count()).unwrap_or(u32::MAX),
-                local: is_local,
-                limits: if is_local {
-                    limits.clone()
-                } else {
-                    String::new()
-                },
-            }
-        });
-        NodesReply {
-            nodes: nodes.collect(),
-            revision: view.snapshot.revision.0,
-        }
-    });
-    found.await.map_err(refused)
-}
-
-fn status(status: NodeStatus) -> &'static str {
-    match status {
-        NodeStatus::Ready => "ready",
-        NodeStatus::Cordoned => "cordoned",
-        NodeStatus::Lost => "lost",
-    }
-}
 
 /// Takes note of a node for as long as its agent holds its stream open.
 struct Connected {
@@ -80,7 +37,7 @@ impl Drop for Connected {
     /// What runs there goes on running, as far as anybody knows; nothing new is sent there.
     fn drop(&mut self) {
         let (brain, node) = (self.brain.clone(), self.node.clone());
-        let status = NodeStatus::Cordoned;
+        let status = NodeStatus::Away;
         tokio::spawn(async move { brain.command(Command::SetNode { node, status }).await });
     }
 }

@@ -47,6 +47,14 @@ fn command(error: &CommandError) -> Error {
             Error::new(Code::Conflict, reason::ROLLED_BY_OTHER, error.to_string())
                 .with_hint("`orrery call release list` shows who rolls out what")
         }
+        CommandError::UnknownNode { .. } => {
+            Error::not_found(reason::UNKNOWN_NODE, error.to_string())
+                .with_hint("`orrery nodes` lists the machines")
+        }
+        CommandError::NodeInUse { .. } => {
+            Error::new(Code::Conflict, reason::NODE_IN_USE, error.to_string())
+                .with_hint("`orrery nodes` shows how many instances it still has")
+        }
         CommandError::Cycle(cycle) => Error::invalid(reason::DEPENDENCY_CYCLE, cycle.to_string())
             .with_hint("a service can only wait for services that do not wait for it"),
     }

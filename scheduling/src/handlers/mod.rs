@@ -6,6 +6,7 @@ mod explain;
 mod feeds;
 mod instances;
 mod logs;
+mod nodes;
 mod plans;
 pub(crate) mod render;
 mod rollouts;
@@ -18,12 +19,13 @@ use rpc::{Context, Empty, Error, StreamSender};
 use scheduling::agent::{Artifacts, Processes};
 use scheduling::{
     ApplyArgs, ApplyReply, AssignmentsArgs, AssignmentsItem, DeleteServiceArgs, DeleteServiceReply,
-    EventItem, EventsArgs, ExplainArgs, ExplainReply, GetServiceArgs, GetServiceReply,
-    ListInstancesArgs, ListInstancesReply, ListServicesReply, LogLine, LogsArgs, NodesReply,
-    PlanArgs, PlanReply, ReportArgs, ReportReply, RestartArgs, RestartReply, RollArgs, RollReply,
-    RolloutArgs, RolloutReply, ScaleServiceArgs, ScaleServiceReply, ScheduleServiceArgs,
-    ScheduleServiceReply, Scheduling, StopInstanceArgs, StopInstanceReply, UsageArgs, UsageReply,
-    WatchArgs, WatchItem,
+    DescribeNodeArgs, DescribeNodeReply, EventItem, EventsArgs, ExplainArgs, ExplainReply,
+    GetServiceArgs, GetServiceReply, ListInstancesArgs, ListInstancesReply, ListServicesReply,
+    LogLine, LogsArgs, NodesReply, PlanArgs, PlanReply, RemoveNodeArgs, RemoveNodeReply,
+    ReportArgs, ReportReply, RestartArgs, RestartReply, RollArgs, RollReply, RolloutArgs,
+    RolloutReply, ScaleServiceArgs, ScaleServiceReply, ScheduleServiceArgs, ScheduleServiceReply,
+    Scheduling, SetDutyArgs, SetDutyReply, StopInstanceArgs, StopInstanceReply, UsageArgs,
+    UsageReply, WatchArgs, WatchItem,
 };
 use supervision::Runtime;
 
@@ -134,7 +136,7 @@ impl Scheduling for Handlers {
     }
 
     async fn nodes(&self, _: &Context, _: Empty) -> Result<NodesReply, Error> {
-        agents::nodes(self).await
+        nodes::nodes(self).await
     }
 
     async fn explain(&self, _: &Context, args: ExplainArgs) -> Result<ExplainReply, Error> {
@@ -160,6 +162,26 @@ impl Scheduling for Handlers {
 
     async fn rollout(&self, _: &Context, args: RolloutArgs) -> Result<RolloutReply, Error> {
         rollouts::rollout(self, args).await
+    }
+
+    async fn describe_node(
+        &self,
+        _: &Context,
+        args: DescribeNodeArgs,
+    ) -> Result<DescribeNodeReply, Error> {
+        nodes::describe(self, args).await
+    }
+
+    async fn set_duty(&self, _: &Context, args: SetDutyArgs) -> Result<SetDutyReply, Error> {
+        nodes::set_duty(self, args).await
+    }
+
+    async fn remove_node(
+        &self,
+        _: &Context,
+        args: RemoveNodeArgs,
+    ) -> Result<RemoveNodeReply, Error> {
+        nodes::remove(self, args).await
     }
 
     async fn usage(&self, _: &Context, args: UsageArgs) -> Result<UsageReply, Error> {

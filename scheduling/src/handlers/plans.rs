@@ -74,8 +74,17 @@ fn planned(action: &Action) -> Option<PlannedAction> {
             let port = create
                 .port
                 .map_or_else(String::new, |p| format!(" port {p}"));
-            let place = format!("{}{port}", create.node);
+            let node = create.node.as_ref();
+            let place = node.map_or_else(String::new, |node| format!("{node}{port}"));
             ("create", create.id.to_string(), place, create.why.clone())
+        }
+        Action::Place(placed) => {
+            let place = placed.node.to_string();
+            ("place", placed.instance.to_string(), place, String::new())
+        }
+        Action::LoseNode { node, .. } => {
+            let why = "its agent was not heard of for too long".to_owned();
+            ("lose", node.to_string(), String::new(), why)
         }
         Action::Stop { instance, why } => {
             ("stop", instance.to_string(), String::new(), why.to_string())

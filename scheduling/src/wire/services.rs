@@ -133,31 +133,3 @@ pub struct DeleteServiceReply {
     /// The state that knows of it.
     pub revision: u64,
 }
-
-/// The machines.
-#[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
-pub struct NodesReply {
-    /// By name.
-    pub nodes: Vec<NodeInfo>,
-    /// The state this was read from.
-    pub revision: u64,
-}
-
-/// One machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
-pub struct NodeInfo {
-    /// Its name.
-    pub name: String,
-    /// `ready`, `cordoned` or `lost`.
-    pub status: String,
-    /// Since when, in milliseconds since the Unix epoch.
-    pub since_ms: u64,
-    /// Instances that have not ended.
-    pub instances: u32,
-    /// Of these, how many are healthy.
-    pub healthy: u32,
-    /// Whether scheduling itself runs there.
-    pub local: bool,
-    /// What an instance can be limited in there, in a sentence; empty where it is not known.
-    pub limits: String,
-}

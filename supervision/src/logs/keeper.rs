@@ -16,8 +16,8 @@ use rustix::pipe::PipeFlags;
 use super::{TRIM_PAUSE, is_live, trim};
 use crate::SetupError;
 
-/// Keeps the logs of a directory small until it is dropped. One thread and one inotify watch, however
-/// many logs there are; the kernel wakes it only when one is written to.
+/// Keeps the logs of a directory small until it is dropped. One thread and one inotify watch,
+/// however many logs there are; the kernel wakes it only when one is written to.
 #[derive(Debug)]
 pub struct Keeper {
     /// Closing it ends the thread.

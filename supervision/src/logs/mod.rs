@@ -1,9 +1,9 @@
 //! Logs that need nobody to stay alive, and take a bounded part of the disk.
 //!
 //! A program writes its standard output and error to two files itself (`O_APPEND`), so a supervisor
-//! that dies breaks no pipe and blocks nobody. While a supervisor lives it *trims*: when a file takes
-//! more of the disk than the stream may, the blocks at its front are given back (a hole is punched),
-//! so that half is left. The file keeps its length, nothing is copied, no byte that is new is
+//! that dies breaks no pipe and blocks nobody. While a supervisor lives it *trims*: when a file
+//! takes more of the disk than the stream may, the blocks at its front are given back (a hole is
+//! punched), so that half is left. The file keeps its length, nothing is copied, no new byte is
 //! touched, and a program that writes is never made to wait.
 //!
 //! **Positions** are offsets in the file: byte 0 is the first one the instance ever wrote to that
@@ -12,8 +12,8 @@
 //!
 //! **The bounds.** Trimming is triggered by inotify, at most every [`TRIM_PAUSE`], so a flood adds
 //! what it writes in that time (some megabytes at 1 GB/s). While no supervisor lives nothing is
-//! trimmed; the next one catches up when it starts. On a file system without holes a log begins anew
-//! instead; ext4, XFS, Btrfs, tmpfs and ZFS have them.
+//! trimmed; the next one catches up when it starts. On a file system without holes a log begins
+//! anew instead; ext4, XFS, Btrfs, tmpfs and ZFS have them.
 
 mod keeper;
 mod lines;

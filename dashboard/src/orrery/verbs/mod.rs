@@ -8,6 +8,7 @@ mod describe;
 mod events;
 mod explain;
 mod logs;
+mod node;
 mod nodes;
 mod plan;
 mod ps;
@@ -44,6 +45,7 @@ pub(crate) enum Verb {
     Wait(wait::Wait),
     Top(top::Top),
     Nodes(nodes::Nodes),
+    Node(node::Node),
     Call(call::Call),
     Describe(describe::Describe),
     Completions(completions::Completions),
@@ -68,6 +70,7 @@ impl Verb {
             Self::Wait(verb) => verb.run(session).await,
             Self::Top(verb) => verb.run(session).await,
             Self::Nodes(verb) => verb.run(session).await,
+            Self::Node(verb) => verb.run(session).await,
             Self::Call(verb) => verb.run(session).await,
             Self::Describe(verb) => verb.run(session).await,
             Self::Completions(verb) => verb.run(session),

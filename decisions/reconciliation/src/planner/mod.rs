@@ -1,5 +1,7 @@
 //! From a snapshot to a plan.
 
+mod drain;
+mod nodes;
 mod place;
 mod restart;
 mod rollout;
@@ -9,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Instance, InstanceState, ServiceName, ServiceSpec, Timestamp};
 
-use self::place::Places;
+pub use self::nodes::{LOST_PAUSE_MANY_MS, LOST_PAUSE_MS};
+pub(crate) use self::place::Places;
 pub use self::place::{DYNAMIC_PORT_FIRST, DYNAMIC_PORT_LAST, PORT_AVOIDED_MS};
 pub use self::restart::backoff_ms;
 use crate::{Action, Plan, Snapshot, StopReason};
@@ -29,6 +32,7 @@ pub fn plan(snapshot: &Snapshot, now: Timestamp) -> Plan {
         .map(|of_one| (&of_one[0].id.slot.service, of_one))
         .collect();
     let mut planner = Planner::new(snapshot, &all, now);
+    planner.nodes();
     for (name, spec) in &snapshot.specs {
         let instances = by_service.remove(name).unwrap_or_default();
         planner.service(spec, instances);
@@ -46,6 +50,8 @@ struct Planner<'a> {
     healthy: BTreeSet<&'a ServiceName>,
     places: Places<'a>,
     plan: Plan,
+    /// When time alone makes another plan worthwhile, beside what waits.
+    look_again: Option<Timestamp>,
 }
 
 impl<'a> Planner<'a> {
@@ -64,22 +70,26 @@ impl<'a> Planner<'a> {
                 revision: snapshot.revision,
                 ..Plan::default()
             },
+            look_again: None,
         }
     }
 
     fn service(&mut self, spec: &'a ServiceSpec, instances: &[&'a Instance]) {
-        let wanted = instances.partition_point(|i| i.id.slot.index < spec.slots());
+        let slots = spec.slots() + self.stand_ins(spec, instances);
+        let wanted = instances.partition_point(|i| i.id.slot.index < slots);
         let (wanted, unwanted) = instances.split_at(wanted);
         let replicas = spec.slots();
         self.unwanted(unwanted, &StopReason::ScaledDown { replicas });
         let mut rest = wanted;
-        for index in 0..spec.slots() {
+        for index in 0..slots {
             let here = rest.partition_point(|i| i.id.slot.index <= index);
             let (records, further) = rest.split_at(here);
             rest = further;
             self.slot(spec, index, records);
         }
-        self.rollout(spec, wanted);
+        let base = wanted.partition_point(|i| i.id.slot.index < spec.slots());
+        self.rollout(spec, &wanted[..base]);
+        self.drain(spec, wanted);
     }
 
     /// Ends what has no slot any more, highest index first, and forgets what has ended.
@@ -99,10 +109,14 @@ impl<'a> Planner<'a> {
         self.plan.actions.push(Action::Stop { instance, why });
     }
 
+    fn look_again(&mut self, at: Timestamp) {
+        self.look_again = Some(self.look_again.map_or(at, |sooner| sooner.min(at)));
+    }
+
     fn finish(mut self) -> Plan {
         let later = |at: &Timestamp| *at > self.now;
         let moments = self.plan.waiting.iter().filter_map(|w| w.not_before);
-        self.plan.wake_at = moments.filter(later).min();
+        self.plan.wake_at = moments.chain(self.look_again).filter(later).min();
         self.plan
     }
 }

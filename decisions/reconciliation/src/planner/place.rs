@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Failure, Instance, InstanceId, NodeId, NodeStatus, ServiceSpec, Slot, Timestamp};
+use model::{Failure, Instance, InstanceId, NodeId, ServiceSpec, Slot, Timestamp};
 
 use crate::{Snapshot, WaitReason};
 
@@ -13,14 +13,14 @@ pub const DYNAMIC_PORT_LAST: u16 = 19_999;
 /// How long a dynamic port that a foreign process held is avoided on that node, in milliseconds.
 pub const PORT_AVOIDED_MS: u64 = 60_000;
 
-type Wait = (WaitReason, Option<Timestamp>);
+pub(crate) type Wait = (WaitReason, Option<Timestamp>);
 
 /// Who has which port, and how busy each node is; kept up to date while the plan grows.
-pub(super) struct Places<'a> {
+pub(crate) struct Places<'a> {
     snapshot: &'a Snapshot,
     now: Timestamp,
     ports: BTreeMap<NodeId, NodePorts>,
-    /// Ready nodes, the least busy first.
+    /// Nodes that take work, the least busy first.
     ready: BTreeSet<(u32, &'a NodeId)>,
     reserved: BTreeSet<u16>,
 }
@@ -34,7 +34,7 @@ struct NodePorts {
 }
 
 impl<'a> Places<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, all: &[&'a Instance], now: Timestamp) -> Self {
+    pub(crate) fn new(snapshot: &'a Snapshot, all: &[&'a Instance], now: Timestamp) -> Self {
         let mut ports: BTreeMap<NodeId, NodePorts> = BTreeMap::new();
         let mut busy: BTreeMap<&NodeId, u32> = BTreeMap::new();
         for instance in all {
@@ -61,7 +61,7 @@ impl<'a> Places<'a> {
             ready: snapshot
                 .nodes
                 .values()
-                .filter(|node| node.status == NodeStatus::Ready)
+                .filter(|node| node.takes_work())
                 .map(|node| (busy.get(&node.id).copied().unwrap_or(0), &node.id))
                 .collect(),
             reserved: specs
@@ -76,27 +76,36 @@ impl<'a> Places<'a> {
         spec: &ServiceSpec,
         slot: &Slot,
     ) -> Result<(NodeId, Option<u16>), Wait> {
-        let (load, node) = self.node()?;
-        let port = if spec.ports.wanted {
-            Some(self.port(spec, slot, node)?)
-        } else {
-            None
-        };
+        let (load, node) = self.node(spec)?;
+        let port = self.take_port(spec, slot, node)?;
         self.ready.remove(&(load, node));
         self.ready.insert((load + 1, node));
         Ok((node.clone(), port))
     }
 
-    fn node(&self) -> Result<(u32, &'a NodeId), Wait> {
-        let Some(local) = &self.snapshot.local_node else {
+    /// Takes a port of a node for the slot's next instance, if the service wants one.
+    pub(crate) fn take_port(
+        &mut self,
+        spec: &ServiceSpec,
+        slot: &Slot,
+        node: &NodeId,
+    ) -> Result<Option<u16>, Wait> {
+        if !spec.ports.wanted {
+            return Ok(None);
+        }
+        self.port(spec, slot, node).map(Some)
+    }
+
+    fn node(&self, spec: &ServiceSpec) -> Result<(u32, &'a NodeId), Wait> {
+        let Some(own) = spec.node.as_ref().or(self.snapshot.local_node.as_ref()) else {
             let least_busy = self.ready.first().copied();
             return least_busy.ok_or((WaitReason::NoNodeReady, None));
         };
-        let status = self.snapshot.nodes.get(local).map(|node| node.status);
-        if status == Some(NodeStatus::Ready) {
-            return Ok((0, local));
+        if let Some(found) = self.ready.iter().find(|(_, node)| *node == own) {
+            return Ok(*found);
         }
-        let node = local.clone();
+        let (node, known) = (own.clone(), self.snapshot.nodes.get(own));
+        let status = known.map(|node| node.as_str().to_owned());
         Err((WaitReason::NodeNotReady { node, status }, None))
     }
 

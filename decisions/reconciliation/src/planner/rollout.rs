@@ -36,10 +36,10 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether this plan already ends an instance of a wanted slot of the service.
-    fn stops_one_of(&self, spec: &ServiceSpec) -> bool {
+    pub(super) fn stops_one_of(&self, spec: &ServiceSpec) -> bool {
         let wanted = |slot: &Slot| slot.service == spec.name && slot.index < spec.slots();
         let actions = self.plan.actions.iter().rev();
-        let of_service = actions.take_while(|action| action.service() == &spec.name);
+        let of_service = actions.take_while(|action| action.service() == Some(&spec.name));
         of_service
             .filter_map(|action| action.ends())
             .any(|instance| wanted(&instance.slot))

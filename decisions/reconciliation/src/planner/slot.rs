@@ -6,7 +6,7 @@ use model::{
 
 use super::restart::{self, Next};
 use super::{Planner, RECORDS_KEPT};
-use crate::{Action, Create, StopReason, WaitReason, Waiting};
+use crate::{Action, Create, Place, StopReason, WaitReason, Waiting};
 
 impl<'a> Planner<'a> {
     /// `records`: the slot's instances, oldest first.
@@ -25,7 +25,7 @@ impl<'a> Planner<'a> {
                 self.stop(older, StopReason::Superseded);
             }
         }
-        self.owned(records[owner]);
+        self.owned(spec, records[owner]);
     }
 
     fn forget_old(&mut self, records: &[&Instance]) {
@@ -37,7 +37,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn owned(&mut self, owner: &Instance) {
+    fn owned(&mut self, spec: &ServiceSpec, owner: &Instance) {
         if self.lost(owner) {
             return;
         }
@@ -53,13 +53,27 @@ impl<'a> Planner<'a> {
                 };
                 self.wait(owner.id.slot.clone(), reason, None);
             }
-            InstanceState::Pending => {
-                let reason = WaitReason::Unplaced {
-                    instance: instance(),
-                };
-                self.wait(owner.id.slot.clone(), reason, None);
-            }
+            InstanceState::Pending => self.pending(spec, owner),
             _ => {}
+        }
+    }
+
+    /// What was created without a node gets one here, unless somebody else decides that.
+    fn pending(&mut self, spec: &ServiceSpec, owner: &Instance) {
+        let slot = &owner.id.slot;
+        let taken = if self.snapshot.asks_placer(spec) {
+            let (instance, why) = (owner.id.clone(), owner.reason.clone());
+            Err((WaitReason::Unplaced { instance, why }, None))
+        } else {
+            self.places.take(spec, slot)
+        };
+        match taken {
+            Ok((node, port)) => self.plan.actions.push(Action::Place(Place {
+                instance: owner.id.clone(),
+                node,
+                port,
+            })),
+            Err((reason, until)) => self.wait(slot.clone(), reason, until),
         }
     }
 
@@ -125,7 +139,12 @@ impl<'a> Planner<'a> {
         if last.is_none() {
             self.dependencies(spec)?;
         }
-        let (node, port) = self.places.take(spec, slot)?;
+        let (node, port) = if self.snapshot.asks_placer(spec) {
+            (None, None)
+        } else {
+            let (node, port) = self.places.take(spec, slot)?;
+            (Some(node), port)
+        };
         let newest = record.map_or(Generation(0), |record| record.generation);
         Ok(Action::Create(Create {
             id: InstanceId {

@@ -3,8 +3,8 @@
 #![expect(dead_code, reason = "each test file uses its own part of these words")]
 
 use model::{
-    Artifact, Exit, Failure, Generation, Instance, InstanceId, InstanceState, NodeId, NodeStatus,
-    ProcessIdentity, ServiceName, ServiceSpec, Slot, Timestamp,
+    Artifact, Duty, Exit, Failure, Generation, Instance, InstanceId, InstanceState, NodeId,
+    NodeStatus, ProcessIdentity, ServiceName, ServiceSpec, Slot, Timestamp,
 };
 use reconciliation::{
     Action, Change, Command, CommandError, Create, Ignored, Observation, Plan, Report, Snapshot,
@@ -104,6 +104,11 @@ impl Fleet {
     pub(crate) fn set_node(&mut self, id: &str, status: NodeStatus) {
         let node = node(id);
         self.command(Command::SetNode { node, status }).unwrap();
+    }
+
+    pub(crate) fn set_duty(&mut self, id: &str, duty: Duty) {
+        let node = node(id);
+        self.command(Command::SetDuty { node, duty }).unwrap();
     }
 
     pub(crate) fn after_ms(&mut self, ms: u64) -> &mut Self {
@@ -212,6 +217,8 @@ pub(crate) fn creations(plan: &Plan) -> Vec<&Create> {
 pub(crate) fn said(plan: &Plan) -> Vec<String> {
     let said = plan.actions.iter().map(|action| match action {
         Action::Create(create) => format!("create {}", create.id),
+        Action::Place(place) => format!("place {} on {}", place.instance, place.node),
+        Action::LoseNode { node, .. } => format!("lose node {node}"),
         Action::Stop { instance, .. } => format!("stop {instance}"),
         Action::Lose { instance } => format!("lose {instance}"),
         Action::GiveUp { slot, .. } => format!("give up {slot}"),
