@@ -114,7 +114,11 @@ impl Service {
 
     fn wanted_address(&self, common: &Common) -> Result<SocketAddr, Failure> {
         let fallback = || self.address.parse();
-        common.address.map_or_else(fallback, Ok).map_err(|e| {
+        let address = common.address.map_or_else(fallback, Ok).map(|mut address| {
+            address.set_ip(common.host.unwrap_or(address.ip()));
+            address
+        });
+        address.map_err(|e| {
             let message = format!(
                 "the address `{}` of {} is none: {e}",
                 self.address, self.name

@@ -1,10 +1,10 @@
 //! From settings to a running control plane.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use chassis::{App, Exit, Failure, Setup};
-use model::{Artifact, NodeId, NodeStatus, ServiceName, ServiceSpec};
+use model::{Artifact, NodeFacts, NodeId, NodeStatus, ServiceName, ServiceSpec};
 use reconciliation::{Command, Snapshot};
 use scheduling::SchedulingDispatch;
 use scheduling::agent::place::Place;
@@ -17,7 +17,7 @@ use crate::announce::{Booted, Registry};
 use crate::brain::{Brain, Handle, MemoryError};
 use crate::config::Config;
 use crate::defaults::{self, Takeover};
-use crate::handlers::{Handlers, render};
+use crate::handlers::{Handlers, Heard, render};
 use crate::screen::Screen;
 use crate::shutdown::{self, Remains};
 use crate::trust;
@@ -35,8 +35,12 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
     let fleet = defaults::fleet(config.fleet.as_deref(), config.port_offset)?;
     let variable = |name: &str| std::env::var(name).ok();
     let takeover = defaults::take_over(fleet, &before, brain.snapshot(), variable)?;
-    take_over(&mut brain, takeover, &local).await?;
-    let discovery = discovery_of(brain.snapshot());
+    let host = setup.common.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let told = config.told(&setup.common.zone);
+    let facts = told.facts(host, &place.data);
+    let facts = facts.map_err(|why| Failure::new(Exit::Config, why))?;
+    take_over(&mut brain, takeover, local.clone(), facts).await?;
+    let discovery = discovery_of(brain.snapshot(), host);
     let discovery_at = discovery
         .as_ref()
         .map_or(setup.common.discovery, |(_, at)| *at);
@@ -55,6 +59,7 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
         node: local.clone(),
         journal: place.journal(),
         surroundings: Surroundings {
+            host,
             discovery: Some(discovery_at),
             data_dir: place.data.clone(),
             credentials: credentials.clone(),
@@ -70,6 +75,7 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
     if let Some(credentials) = credentials {
         tokio::spawn(credentials.keep(processes.clone()));
     }
+    let signer = trust.as_ref().map(|trust| Arc::clone(&trust.signer));
     let admin_token = trust.and_then(|trust| trust.admin_token);
     let screen = Screen::new(setup.address, adopted, admin_token, brain.snapshot());
     run_brain(brain);
@@ -87,6 +93,8 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
         processes,
         log_dir: place.logs,
         local,
+        signer,
+        heard: Heard::new(config.node_patience),
         limits,
     };
     let feed = handlers.brain.feed().clone();
@@ -136,7 +144,9 @@ async fn recall(place: &Place, config: &Config, local: &NodeId) -> Result<Recall
     })?;
     let pinned = (config.place == "local").then(|| local.clone());
     let seed = u64::from(std::process::id());
-    let snapshot = Snapshot::new(pinned, seed);
+    let mut snapshot = Snapshot::new(pinned, seed);
+    let lost_after_ms = config.lost_after.as_millis();
+    snapshot.lost_after_ms = u64::try_from(lost_after_ms).unwrap_or(u64::MAX);
     let recalled = Brain::recall(store, snapshot).await;
     recalled.map_err(|e| failed(Exit::Software, &e))
 }
@@ -144,12 +154,24 @@ async fn recall(place: &Place, config: &Config, local: &NodeId) -> Result<Recall
 async fn take_over(
     brain: &mut Brain<EmbeddedStore>,
     takeover: Takeover,
-    local: &NodeId,
+    local: NodeId,
+    facts: NodeFacts,
 ) -> Result<(), Failure> {
     let mut commands = takeover.commands;
+    // Who was connected to an earlier scheduling is not connected to this one yet.
+    let others = brain.snapshot().nodes.values();
+    let others = others.filter(|node| node.id != local && node.status == NodeStatus::Ready);
+    commands.extend(others.map(|node| Command::SetNode {
+        node: node.id.clone(),
+        status: NodeStatus::Away,
+    }));
     commands.push(Command::SetNode {
         node: local.clone(),
         status: NodeStatus::Ready,
+    });
+    commands.push(Command::DescribeNode {
+        node: local,
+        facts: Box::new(facts),
     });
     let taken = brain.bootstrap(commands, &takeover.taken).await;
     let taken = taken.map_err(|e| failed(Exit::Software, &e))?;
@@ -157,10 +179,10 @@ async fn take_over(
 }
 
 /// The fleet's discovery, and where its first instance listens.
-fn discovery_of(snapshot: &Snapshot) -> Option<(ServiceName, SocketAddr)> {
+fn discovery_of(snapshot: &Snapshot, host: IpAddr) -> Option<(ServiceName, SocketAddr)> {
     let name = ServiceName::new(discovery::SYSTEM_NAME).ok()?;
     let port = *snapshot.specs.get(&name)?.ports.well_known.first()?;
-    Some((name, SocketAddr::from((Ipv4Addr::LOCALHOST, port))))
+    Some((name, SocketAddr::new(host, port)))
 }
 
 /// What can be enforced on this machine, in a sentence.

@@ -45,7 +45,10 @@ mod wire;
 
 pub use fleet::{DEFAULT_FLEET, FleetEntry, default_fleet};
 pub use grants::grants_of;
-pub use wire::agents::{AssignmentsArgs, AssignmentsItem, ReportArgs, ReportReply};
+pub use wire::agents::{
+    AssignmentsArgs, AssignmentsItem, InstanceTokensArgs, InstanceTokensReply, ReportArgs,
+    ReportReply,
+};
 pub use wire::feeds::{EventItem, EventsArgs, LogLine, LogStream, LogsArgs, WatchArgs, WatchItem};
 pub use wire::instances::{
     InstanceInfo, InstanceState, InstanceUsage, ListInstancesArgs, ListInstancesReply, RestartArgs,
@@ -124,4 +127,7 @@ rpc::service! {
     idempotent 422 SET_DUTY_PROCEDURE set_duty(SetDutyArgs) -> SetDutyReply;
     /// Forgets a machine that is lost, or that has nothing and takes nothing.
     idempotent 423 REMOVE_NODE_PROCEDURE remove_node(RemoveNodeArgs) -> RemoveNodeReply;
+    /// For agents: tokens for the instances that a node was given.
+    idempotent 424 INSTANCE_TOKENS_PROCEDURE
+        instance_tokens(InstanceTokensArgs) -> InstanceTokensReply;
 }

@@ -11,6 +11,8 @@ pub const ALREADY_ENDED: &str = "already-ended";
 pub const UNKNOWN_NODE: &str = "unknown-node";
 /// The node may still have something.
 pub const NODE_IN_USE: &str = "node-in-use";
+/// The agent of the node was not heard of for too long, or has connected again.
+pub const NODE_SILENT: &str = "node-silent";
 /// A duty is `open`, `cordoned` or `draining`.
 pub const INVALID_DUTY: &str = "invalid-duty";
 /// Replicas are a number from 0 to 100000.

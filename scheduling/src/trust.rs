@@ -9,8 +9,8 @@ use chassis::trust::{FleetKey, Kind, OPERATOR_TOKEN, read_token, spell, write_to
 use chassis::{Auth, Exit, Failure, Setup};
 use identity::Grant;
 use rpc::Credential;
-use scheduling::agent::Credentials;
 use scheduling::agent::place::Place;
+use scheduling::agent::{Credentials, Signer};
 use scheduling::{SYSTEM_NAME, grants_of};
 use security::ADMIN_TOKEN_FILE;
 use security::limits::ADMIN_TOKEN_BYTES_MIN;
@@ -27,6 +27,8 @@ const LIFETIME_MIN: Duration = Duration::from_secs(12);
 /// What a fleet that asks for tokens has.
 pub(crate) struct Trust {
     pub(crate) credentials: Arc<Credentials>,
+    /// What signs for the instances of other machines.
+    pub(crate) signer: Arc<Signer>,
     /// The first admin token, if it was made now: to be shown once.
     pub(crate) admin_token: Option<String>,
 }
@@ -54,16 +56,19 @@ pub(crate) fn establish(setup: &Setup<Config>, place: &Place) -> Result<Option<T
         key
     };
     setup.believe(key.public());
-    let credentials = Credentials::new(key, &place.own.join(CREDENTIALS), lifetime)?;
+    let signer = Arc::new(Signer::new(key, lifetime));
+    let folder = place.own.join(CREDENTIALS);
+    let credentials = Credentials::signed_here(Arc::clone(&signer), &folder)?;
     let credentials = Arc::new(credentials);
-    let own = Credential::new(own_token(&credentials, &setup.instance)?);
+    let own = Credential::new(own_token(&signer, &setup.instance)?);
     own.install();
     let operator = place.data.join(OPERATOR_TOKEN);
-    write_token(&operator, &operator_token(&credentials)?)?;
-    let (kept, instance) = (Arc::clone(&credentials), setup.instance.clone());
+    write_token(&operator, &operator_token(&signer)?)?;
+    let (period, instance) = (credentials.period(), setup.instance.clone());
+    let kept = Arc::clone(&signer);
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(kept.period()).await;
+            tokio::time::sleep(period).await;
             if let Err(error) = renew(&kept, &instance, &own, &operator) {
                 tracing::warn!(error = error.message, "our own token is not renewed");
             }
@@ -72,18 +77,19 @@ pub(crate) fn establish(setup: &Setup<Config>, place: &Place) -> Result<Option<T
     let admin_token = admin_token(place, known)?;
     Ok(Some(Trust {
         credentials,
+        signer,
         admin_token,
     }))
 }
 
 fn renew(
-    credentials: &Credentials,
+    signer: &Signer,
     instance: &str,
     own: &Credential,
     operator: &Path,
 ) -> Result<(), Failure> {
-    own.replace(own_token(credentials, instance)?);
-    write_token(operator, &operator_token(credentials)?)?;
+    own.replace(own_token(signer, instance)?);
+    write_token(operator, &operator_token(signer)?)?;
     Ok(())
 }
 
@@ -98,16 +104,16 @@ fn read_key(path: &Path) -> Result<FleetKey, Failure> {
     })
 }
 
-fn own_token(credentials: &Credentials, instance: &str) -> Result<String, Failure> {
+fn own_token(signer: &Signer, instance: &str) -> Result<String, Failure> {
     let service = SYSTEM_NAME.to_owned();
     let kind = Kind::Instance { service };
-    Ok(credentials.sign(instance, kind, grants_of(SYSTEM_NAME))?)
+    Ok(signer.sign(instance, kind, grants_of(SYSTEM_NAME))?)
 }
 
 /// For people on this machine who may read the data folder: they could change everything anyway.
-fn operator_token(credentials: &Credentials) -> Result<String, Failure> {
+fn operator_token(signer: &Signer) -> Result<String, Failure> {
     let all: Vec<Grant> = "*:*:write".parse().into_iter().collect();
-    Ok(credentials.sign("operator", Kind::Person, all)?)
+    Ok(signer.sign("operator", Kind::Person, all)?)
 }
 
 /// Leaves the admin token where security takes it in: `ADMIN_TOKEN`, or for a new fleet one that

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
@@ -60,13 +60,14 @@ pub enum PortTaken {
     },
 }
 
-/// Whether a child could listen on `127.0.0.1:port` now: binds it the way std and tokio do (with
+/// Whether a child could listen on this address now: binds it the way std and tokio do (with
 /// `SO_REUSEADDR`, so closed connections that linger do not count), without ever listening.
 ///
 /// # Errors
 /// [`PortTaken`] names the owner.
-pub fn check_free(port: u16) -> Result<(), PortTaken> {
-    match bind(port) {
+pub fn check_free(address: SocketAddr) -> Result<(), PortTaken> {
+    let port = address.port();
+    match bind(address) {
         Ok(_) => Ok(()),
         Err(Errno::ADDRINUSE) => Err(PortTaken::Taken {
             port,
@@ -79,11 +80,15 @@ pub fn check_free(port: u16) -> Result<(), PortTaken> {
     }
 }
 
-fn bind(port: u16) -> Result<OwnedFd, Errno> {
+fn bind(address: SocketAddr) -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
-    rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+    rustix::net::bind(&socket, &address)?;
     Ok(socket)
 }
 
@@ -149,8 +154,9 @@ mod tests {
     #[test]
     fn a_port_somebody_listens_on_is_taken_by_its_owner_and_free_after_that() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let taken = check_free(port).unwrap_err();
+        let address = listener.local_addr().unwrap();
+        let port = address.port();
+        let taken = check_free(address).unwrap_err();
         let owner = owner(port).unwrap().unwrap();
         assert_eq!(owner.pid, Some(std::process::id()));
         assert_eq!(owner.uid, rustix::process::getuid().as_raw());
@@ -158,7 +164,7 @@ mod tests {
         let expected = format!("port {port} is taken by process {}", std::process::id());
         assert!(text.starts_with(&expected), "{text}");
         drop(listener);
-        check_free(port).unwrap();
+        check_free(address).unwrap();
     }
 
     #[test]

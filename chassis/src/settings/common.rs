@@ -1,12 +1,12 @@
 //! What every service can be told.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where discovery listens unless something else is said.
 const DISCOVERY: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 10_200);
+    SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 10_200);
 
 crate::settings! {
     /// What every service can be told.
@@ -14,6 +14,9 @@ crate::settings! {
         /// Where it listens; the service's own address by default. `PORT=n` in the environment
         /// means 127.0.0.1:n, and port 0 a free one.
         pub address: Option<SocketAddr> = None,
+        /// The IP address it listens on, instead of that of `address`: on a machine of several,
+        /// the one that the others reach.
+        pub host: Option<IpAddr> = None,
         /// Where discovery listens.
         pub discovery: SocketAddr = DISCOVERY,
         /// The folder under which services keep their state, each in a folder of its own.

@@ -1,6 +1,6 @@
 //! From text to the type of a setting.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -95,6 +95,7 @@ scalar!("a whole number": i32, i64);
 scalar!("a number": f64);
 scalar!("`true` or `false`": bool);
 scalar!("an address like 127.0.0.1:10200": SocketAddr);
+scalar!("an IP address like 10.0.0.7": IpAddr);
 scalar!("text": String);
 
 impl Scalar for PathBuf {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use std::net::SocketAddr;
+
 use model::{Exit, InstanceId, ProbeKind, Probes};
 use supervision::{Running, Runtime};
 use tokio::sync::mpsc::UnboundedSender;
@@ -33,7 +35,8 @@ pub(super) enum Seen {
 /// How to watch over it.
 pub(super) struct Duty {
     pub(super) running: Running,
-    pub(super) port: Option<u16>,
+    /// Where it listens.
+    pub(super) address: Option<SocketAddr>,
     pub(super) probes: Probes,
     /// It has been ready before: only its liveness is of interest.
     pub(super) was_ready: bool,
@@ -69,14 +72,14 @@ impl Duty {
             }
             tell(Seen::Ready);
         }
-        let liveness = Question::new(&self.probes.liveness, self.port);
+        let liveness = Question::new(&self.probes.liveness, self.address);
         if liveness.can_be_asked() {
             self.alive(&liveness, tell).await;
         }
     }
 
     async fn ready(&self) {
-        let question = Question::new(&self.probes.readiness, self.port);
+        let question = Question::new(&self.probes.readiness, self.address);
         let told = self.probes.readiness.kind == ProbeKind::Procedure;
         match (told, question.can_be_asked()) {
             (true, true) => tokio::select! {

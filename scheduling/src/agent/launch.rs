@@ -1,7 +1,7 @@
 //! From an assignment to a launch.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ use super::credentials::Credentials;
 /// `NOTIFY_SOCKET`, `ORRERY_INSTANCE`).
 #[derive(Clone)]
 pub struct Surroundings {
+    /// The IP address that instances listen on: `ORRERY_HOST`.
+    pub host: IpAddr,
     /// Where discovery is: `ORRERY_DISCOVERY`.
     pub discovery: Option<SocketAddr>,
     /// Under which directory services keep their state: `ORRERY_DATA`.
@@ -25,15 +27,21 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    /// Where an instance with this port listens.
+    pub(super) fn address(&self, port: Option<u16>) -> Option<SocketAddr> {
+        port.map(|port| SocketAddr::new(self.host, port))
+    }
+
     /// What to start. A spec's own variables win over ours: whoever writes them means it.
-    pub(super) fn launch(
+    pub(super) async fn launch(
         &self,
         id: InstanceId,
         spec: &ServiceSpec,
         port: Option<u16>,
         program: Program,
     ) -> Result<Launch, Failure> {
-        let mut env = self.trust(&id)?;
+        let mut env = self.trust(&id).await?;
+        env.insert("ORRERY_HOST".to_owned(), self.host.to_string());
         if let Some(discovery) = self.discovery {
             env.insert("ORRERY_DISCOVERY".to_owned(), discovery.to_string());
         }
@@ -52,15 +60,18 @@ impl Surroundings {
     }
 
     /// Whom an instance believes, and what it shows.
-    fn trust(&self, id: &InstanceId) -> Result<BTreeMap<String, String>, Failure> {
+    async fn trust(&self, id: &InstanceId) -> Result<BTreeMap<String, String>, Failure> {
         let text = |name: &str, value: String| (name.to_owned(), value);
         let Some(credentials) = &self.credentials else {
             return Ok(BTreeMap::from([text("ORRERY_AUTH", "off".to_owned())]));
         };
-        let path = credentials.write(id).map_err(|e| Failure::NotStarted {
-            why: chain(&e),
-            retryable: true,
-        })?;
+        let path = credentials
+            .write(id)
+            .await
+            .map_err(|e| Failure::NotStarted {
+                why: chain(&e),
+                retryable: true,
+            })?;
         Ok(BTreeMap::from([
             text("ORRERY_FLEET_KEY", credentials.public_key()),
             text("ORRERY_CREDENTIAL", path.to_string_lossy().into_owned()),
@@ -69,9 +80,11 @@ impl Surroundings {
 }
 
 /// Whether the port can be had. Who has it is looked up only when it cannot.
-pub(super) fn check_port(port: Option<u16>) -> Result<(), Failure> {
-    let Some(port) = port else { return Ok(()) };
-    ports::check_free(port).map_err(|e| match e {
+pub(super) fn check_port(address: Option<SocketAddr>) -> Result<(), Failure> {
+    let Some(address) = address else {
+        return Ok(());
+    };
+    ports::check_free(address).map_err(|e| match e {
         PortTaken::Taken { port, owner } => Failure::PortTaken {
             port,
             owner: owner.map_or_else(|| "an unknown process".to_owned(), |o| o.to_string()),
@@ -98,7 +111,8 @@ pub(super) fn not_spawned(error: &SpawnError) -> Failure {
 }
 
 /// An error with what caused it, and what caused that.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -15,12 +15,14 @@
 
 mod artifacts;
 mod credentials;
+mod facts;
 mod guard;
 mod launch;
 pub mod link;
 pub mod place;
 mod probe;
 mod recover;
+mod signer;
 mod start;
 mod table;
 
@@ -38,11 +40,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::artifacts::{Artifacts, BuildError, Program, Progress};
-pub use self::credentials::Credentials;
+pub use self::credentials::{Credentials, NoToken};
+pub use self::facts::Told;
 use self::guard::{Duty, Seen};
 pub use self::launch::Surroundings;
-pub(crate) use self::launch::chain;
+pub use self::launch::chain;
 pub use self::recover::StartError;
+pub use self::signer::Signer;
 use self::start::Starter;
 use self::table::Table;
 
@@ -255,7 +259,7 @@ impl Agent {
         };
         let duty = Duty {
             running,
-            port: instance.port,
+            address: self.starter.surroundings.address(instance.port),
             probes: spec.probes.clone(),
             was_ready: adopted && instance.healthy_since.is_some(),
             adopted,

@@ -1,6 +1,6 @@
 //! Asking an instance whether it is well.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -22,8 +22,7 @@ pub(super) struct Question {
 }
 
 impl Question {
-    pub(super) fn new(probe: &Probe, port: Option<u16>) -> Self {
-        let address = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    pub(super) fn new(probe: &Probe, address: Option<SocketAddr>) -> Self {
         let patience = Duration::from_millis(probe.timeout_ms.max(1));
         let by_procedure = probe.kind == ProbeKind::Procedure;
         let options = CallOptions {
@@ -144,18 +143,18 @@ mod tests {
 
     use super::*;
 
-    fn question(kind: ProbeKind, port: Option<u16>) -> Question {
+    fn question(kind: ProbeKind, address: Option<SocketAddr>) -> Question {
         let probe = Probe {
             kind,
             timeout_ms: 2_000,
             ..Probe::default()
         };
-        Question::new(&probe, port)
+        Question::new(&probe, address)
     }
 
-    async fn answers(line: &'static str) -> u16 {
+    async fn answers(line: &'static str) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut request = [0; 1024];
@@ -163,7 +162,7 @@ mod tests {
                 let _ = stream.write_all(line.as_bytes()).await;
             }
         });
-        port
+        address
     }
 
     #[tokio::test]
@@ -171,10 +170,10 @@ mod tests {
         let http = || ProbeKind::Http {
             path: "/livez".into(),
         };
-        let port = answers("HTTP/1.1 204 No Content\r\n\r\n").await;
-        assert_eq!(question(http(), Some(port)).ask().await, Ok(()));
-        let port = answers("HTTP/1.1 503 Busy\r\n\r\n").await;
-        let why = question(http(), Some(port)).ask().await.unwrap_err();
+        let address = answers("HTTP/1.1 204 No Content\r\n\r\n").await;
+        assert_eq!(question(http(), Some(address)).ask().await, Ok(()));
+        let address = answers("HTTP/1.1 503 Busy\r\n\r\n").await;
+        let why = question(http(), Some(address)).ask().await.unwrap_err();
         assert_eq!(why, "GET /livez answered \"HTTP/1.1 503 Busy\"");
     }
 
@@ -195,8 +194,7 @@ mod tests {
             .listen("127.0.0.1:0".parse().unwrap())
             .await
             .unwrap();
-        let port = Some(running.address().port());
-        let asked = question(ProbeKind::Procedure, port);
+        let asked = question(ProbeKind::Procedure, Some(running.address()));
         assert_eq!(asked.ask().await, Ok(()));
         running.set_health(HealthState::Failing);
         assert!(asked.ask().await.is_err());
@@ -206,7 +204,7 @@ mod tests {
             timeout_ms: 50,
             ..Probe::default()
         };
-        let port = silent.local_addr().unwrap().port();
-        assert!(Question::new(&probe, Some(port)).ask().await.is_err());
+        let address = silent.local_addr().unwrap();
+        assert!(Question::new(&probe, Some(address)).ask().await.is_err());
     }
 }

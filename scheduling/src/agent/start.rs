@@ -38,11 +38,12 @@ impl Starter {
         let resolved = self.artifacts.resolve(&spec.artifact).await;
         let program = resolved.map_err(|e| launch::not_built(&e))?;
         let _turn = self.turns.acquire().await;
-        launch::check_port(instance.port)?;
+        launch::check_port(self.surroundings.address(instance.port))?;
         let id = instance.id.clone();
         let launch = self
             .surroundings
-            .launch(id.clone(), spec, instance.port, program)?;
+            .launch(id.clone(), spec, instance.port, program)
+            .await?;
         let written = lock(&self.table).starting(&id, spec.grace_period_ms);
         written.map_err(|e| retryable(format!("the agent's journal cannot be written: {e}")))?;
         let running = match self.runtime.spawn(launch).await {

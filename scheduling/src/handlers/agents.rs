@@ -2,45 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use model::{NodeId, NodeStatus};
-use reconciliation::{Assignments, Command, Report};
-use rpc::{Error, StreamSender};
-use scheduling::{AssignmentsArgs, AssignmentsItem, ReportArgs, ReportReply, reason};
+use reconciliation::{Assignments, Report};
+use rpc::{Code, Error, StreamSender};
+use scheduling::{
+    AssignmentsArgs, AssignmentsItem, InstanceTokensArgs, InstanceTokensReply, ReportArgs,
+    ReportReply, reason,
+};
 
 use super::Handlers;
-use super::errors::{node_name, refused};
-use crate::brain::{Handle, Refused};
+use super::errors::{instance_id, node_name, refused};
+use crate::brain::Refused;
 
 /// Assignments in one item of the stream.
 const ITEM_MAX: usize = 500;
-
-/// Takes note of a node for as long as its agent holds its stream open.
-struct Connected {
-    brain: Handle,
-    node: NodeId,
-}
-
-impl Connected {
-    async fn new(brain: &Handle, node: NodeId) -> Result<Self, Refused> {
-        let status = NodeStatus::Ready;
-        let command = Command::SetNode {
-            node: node.clone(),
-            status,
-        };
-        brain.command(command).await?;
-        let brain = brain.clone();
-        Ok(Self { brain, node })
-    }
-}
-
-impl Drop for Connected {
-    /// What runs there goes on running, as far as anybody knows; nothing new is sent there.
-    fn drop(&mut self) {
-        let (brain, node) = (self.brain.clone(), self.node.clone());
-        let status = NodeStatus::Away;
-        tokio::spawn(async move { brain.command(Command::SetNode { node, status }).await });
-    }
-}
 
 pub(super) async fn assignments(
     handlers: &Handlers,
@@ -54,8 +28,8 @@ pub(super) async fn assignments(
             .with_hint("give this agent another name with `--node`"));
     }
     let brain = &handlers.brain;
-    let connected = Connected::new(brain, node.clone()).await;
-    let _connected = connected.map_err(refused)?;
+    let connected = handlers.heard.connect(brain, node.clone()).await;
+    let connected = connected.map_err(refused)?;
     let mut assigned = brain.subscribe(node).await.map_err(refused)?;
     let mut told: Option<BTreeMap<String, String>> = None;
     loop {
@@ -66,6 +40,9 @@ pub(super) async fn assignments(
         tokio::select! {
             changed = assigned.changed() => changed.map_err(|_| refused(Refused::Gone))?,
             () = out.closed() => return Ok(()),
+            why = connected.lost() => {
+                return Err(Error::new(Code::Unavailable, reason::NODE_SILENT, why));
+            }
         }
     }
 }
@@ -128,7 +105,48 @@ pub(super) async fn report(handlers: &Handlers, args: ReportArgs) -> Result<Repo
         }
         reports.push(report);
     }
+    handlers.heard.of(&node);
     let done = handlers.brain.report(reports).await.map_err(refused)?;
     let (revision, ignored) = done;
     Ok(ReportReply { revision, ignored })
+}
+
+/// Signs for the instances of a node, and for no others: a machine that is taken over may speak for
+/// what runs there.
+pub(super) async fn instance_tokens(
+    handlers: &Handlers,
+    args: InstanceTokensArgs,
+) -> Result<InstanceTokensReply, Error> {
+    let node = node_name(&args.node)?;
+    let ids = args.instances.iter().map(|id| instance_id(id));
+    let ids = ids.collect::<Result<Vec<_>, _>>()?;
+    let Some(signer) = &handlers.signer else {
+        return Ok(InstanceTokensReply {
+            fleet_key: String::new(),
+            lifetime_ms: 0,
+            tokens: Vec::new(),
+        });
+    };
+    let wanted = ids.clone();
+    let strange = handlers.brain.read(move |view| {
+        let is_there = |id: &model::InstanceId| {
+            let instance = view.snapshot.instances.get(id);
+            instance.is_some_and(|i| i.node.as_ref() == Some(&node) && !i.state.is_terminal())
+        };
+        wanted.into_iter().find(|id| !is_there(id))
+    });
+    if let Some(id) = strange.await.map_err(refused)? {
+        let message = format!("{id} does not run on node {}", args.node);
+        return Err(
+            Error::new(Code::Conflict, reason::UNKNOWN_INSTANCE, message)
+                .with_hint("an agent gets tokens for the instances that its node was given"),
+        );
+    }
+    let tokens = ids.iter().map(|id| signer.sign_instance(id));
+    let tokens = tokens.collect::<std::io::Result<Vec<_>>>();
+    Ok(InstanceTokensReply {
+        fleet_key: signer.public_key(),
+        lifetime_ms: u64::try_from(signer.lifetime().as_millis()).unwrap_or(u64::MAX),
+        tokens: tokens.map_err(|e| Error::internal(reason::STORE_FAILED, e.to_string()))?,
+    })
 }

@@ -70,7 +70,9 @@ async fn changes(
             .filter(|id| wanted(&id.slot.service))
         {
             match view.snapshot.instances.get(id) {
-                Some(instance) => item.instances.push(render::instance(instance)),
+                Some(instance) => item
+                    .instances
+                    .push(render::instance(view.snapshot, instance)),
                 None => item.instances_gone.push(id.to_string()),
             }
         }
@@ -90,7 +92,9 @@ fn whole(view: &View<'_>, only: Option<&ServiceName>) -> WatchItem {
     item.services = specs.map(|spec| render::service(view, spec)).collect();
     let instances = view.snapshot.instances.values();
     let instances = instances.filter(|instance| wanted(&instance.id.slot.service));
-    item.instances = instances.map(render::instance).collect();
+    item.instances = instances
+        .map(|i| render::instance(view.snapshot, i))
+        .collect();
     item
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn list(
             of_service && (args.ended || !instance.state.is_terminal())
         });
         Ok(ListInstancesReply {
-            instances: instances.map(render::instance).collect(),
+            instances: instances.map(|i| render::instance(snapshot, i)).collect(),
             revision: snapshot.revision.0,
         })
     });
@@ -55,7 +55,7 @@ pub(super) async fn stop(
         let found = view.snapshot.instances.get(&instance);
         let found = found.ok_or_else(|| unknown_instance(&instance))?;
         Ok(StopInstanceReply {
-            instance: render::instance(found),
+            instance: render::instance(view.snapshot, found),
             revision: view.snapshot.revision.0,
         })
     });

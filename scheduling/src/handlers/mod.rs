@@ -4,6 +4,7 @@ mod agents;
 pub(crate) mod errors;
 mod explain;
 mod feeds;
+mod heard;
 mod instances;
 mod logs;
 mod nodes;
@@ -16,19 +17,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rpc::{Context, Empty, Error, StreamSender};
-use scheduling::agent::{Artifacts, Processes};
+use scheduling::agent::{Artifacts, Processes, Signer};
 use scheduling::{
     ApplyArgs, ApplyReply, AssignmentsArgs, AssignmentsItem, DeleteServiceArgs, DeleteServiceReply,
     DescribeNodeArgs, DescribeNodeReply, EventItem, EventsArgs, ExplainArgs, ExplainReply,
-    GetServiceArgs, GetServiceReply, ListInstancesArgs, ListInstancesReply, ListServicesReply,
-    LogLine, LogsArgs, NodesReply, PlanArgs, PlanReply, RemoveNodeArgs, RemoveNodeReply,
-    ReportArgs, ReportReply, RestartArgs, RestartReply, RollArgs, RollReply, RolloutArgs,
-    RolloutReply, ScaleServiceArgs, ScaleServiceReply, ScheduleServiceArgs, ScheduleServiceReply,
-    Scheduling, SetDutyArgs, SetDutyReply, StopInstanceArgs, StopInstanceReply, UsageArgs,
-    UsageReply, WatchArgs, WatchItem,
+    GetServiceArgs, GetServiceReply, InstanceTokensArgs, InstanceTokensReply, ListInstancesArgs,
+    ListInstancesReply, ListServicesReply, LogLine, LogsArgs, NodesReply, PlanArgs, PlanReply,
+    RemoveNodeArgs, RemoveNodeReply, ReportArgs, ReportReply, RestartArgs, RestartReply, RollArgs,
+    RollReply, RolloutArgs, RolloutReply, ScaleServiceArgs, ScaleServiceReply, ScheduleServiceArgs,
+    ScheduleServiceReply, Scheduling, SetDutyArgs, SetDutyReply, StopInstanceArgs,
+    StopInstanceReply, UsageArgs, UsageReply, WatchArgs, WatchItem,
 };
 use supervision::Runtime;
 
+pub(crate) use self::heard::Heard;
 use crate::brain::Handle;
 
 /// What the procedures work with.
@@ -39,6 +41,10 @@ pub(crate) struct Handlers {
     pub(crate) processes: Processes,
     pub(crate) log_dir: PathBuf,
     pub(crate) local: model::NodeId,
+    /// What signs for instances of other machines; absent in a fleet without tokens.
+    pub(crate) signer: Option<Arc<Signer>>,
+    /// When the agents of other machines were heard of.
+    pub(crate) heard: Heard,
     /// What this machine can limit, in a sentence.
     pub(crate) limits: String,
 }
@@ -182,6 +188,14 @@ impl Scheduling for Handlers {
         args: RemoveNodeArgs,
     ) -> Result<RemoveNodeReply, Error> {
         nodes::remove(self, args).await
+    }
+
+    async fn instance_tokens(
+        &self,
+        _: &Context,
+        args: InstanceTokensArgs,
+    ) -> Result<InstanceTokensReply, Error> {
+        agents::instance_tokens(self, args).await
     }
 
     async fn usage(&self, _: &Context, args: UsageArgs) -> Result<UsageReply, Error> {

@@ -1,15 +1,21 @@
 //! The state, as callers see it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use model::{Artifact, Failure, Instance, InstanceState, ServiceSpec};
-use reconciliation::{Event, Subject, Waiting};
+use reconciliation::{Event, Snapshot, Subject, Waiting};
 use scheduling::{EventItem, InstanceInfo, ServiceInfo, WaitingSlot};
 
 use crate::brain::View;
 
-pub(crate) fn instance(instance: &Instance) -> InstanceInfo {
+pub(crate) fn instance(snapshot: &Snapshot, instance: &Instance) -> InstanceInfo {
     let id = &instance.id;
+    let node = instance
+        .node
+        .as_ref()
+        .and_then(|node| snapshot.nodes.get(node));
+    let host = node.and_then(|node| node.facts.host.parse().ok());
+    let host = host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     InstanceInfo {
         id: id.to_string(),
         service: id.slot.service.to_string(),
@@ -19,7 +25,7 @@ pub(crate) fn instance(instance: &Instance) -> InstanceInfo {
         node: instance.node.as_ref().map(ToString::to_string),
         address: instance
             .port
-            .map(|port| format!("{}:{port}", Ipv4Addr::LOCALHOST)),
+            .map(|port| SocketAddr::new(host, port).to_string()),
         port: instance.port,
         pid: instance.process.as_ref().map(|process| process.pid),
         attempt: instance.attempt,

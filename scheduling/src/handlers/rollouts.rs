@@ -60,7 +60,9 @@ pub(super) async fn rollout(handlers: &Handlers, args: RolloutArgs) -> Result<Ro
             version: version(&spec.artifact, spec.env.clone()),
             spec_revision: spec.revision.0,
             next,
-            instances: instances.map(render::instance).collect(),
+            instances: instances
+                .map(|i| render::instance(view.snapshot, i))
+                .collect(),
             revision: view.snapshot.revision.0,
         })
     });

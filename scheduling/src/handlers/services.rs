@@ -82,7 +82,9 @@ pub(super) async fn get(
         Ok(GetServiceReply {
             service: render::service(view, spec),
             spec: specs::render(spec)?,
-            instances: instances.map(render::instance).collect(),
+            instances: instances
+                .map(|i| render::instance(view.snapshot, i))
+                .collect(),
             revision: view.snapshot.revision.0,
         })
     });

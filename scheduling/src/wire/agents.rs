@@ -46,3 +46,23 @@ pub struct ReportReply {
     /// Why some of them changed nothing, in sentences; repetitions are not among them.
     pub ignored: Vec<String>,
 }
+
+/// Which instances of a node need a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
+pub struct InstanceTokensArgs {
+    /// The node's name.
+    pub node: String,
+    /// Instances that were given to it; none to learn only what the fleet is like.
+    pub instances: Vec<String>,
+}
+
+/// Who they are, signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
+pub struct InstanceTokensReply {
+    /// What verifies them; empty in a fleet that asks nobody for a token.
+    pub fleet_key: String,
+    /// How long they last, in milliseconds.
+    pub lifetime_ms: u64,
+    /// One for each instance, in the order in which they were asked for.
+    pub tokens: Vec<String>,
+}

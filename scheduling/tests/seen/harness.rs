@@ -219,6 +219,13 @@ pub(crate) fn kill(pid: u32, signal: Signal) {
     }
 }
 
+/// Whether a process runs, zombies apart.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    !fs::read(format!("/proc/{pid}/cmdline"))
+        .unwrap_or_default()
+        .is_empty()
+}
+
 /// Instances that were started for the data directories in here, zombies apart.
 fn marked(dir: &Path) -> Vec<u32> {
     let scopes: Vec<String> = ["scheduling", "agent-far"]
