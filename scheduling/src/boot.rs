@@ -35,15 +35,11 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
     let fleet = defaults::fleet(config.fleet.as_deref(), config.port_offset)?;
     let variable = |name: &str| std::env::var(name).ok();
     let takeover = defaults::take_over(fleet, &before, brain.snapshot(), variable)?;
-    let host = setup.common.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let told = config.told(&setup.common.zone);
-    let facts = told.facts(host, &place.data);
-    let facts = facts.map_err(|why| Failure::new(Exit::Config, why))?;
+    let (host, facts) = introduction(&setup, &place)?;
     take_over(&mut brain, takeover, local.clone(), facts).await?;
     let discovery = discovery_of(brain.snapshot(), host);
-    let discovery_at = discovery
-        .as_ref()
-        .map_or(setup.common.discovery, |(_, at)| *at);
+    let discovery_at = discovery.as_ref().map(|(_, at)| *at);
+    let discovery_at = discovery_at.unwrap_or(setup.common.discovery);
     setup.discovery_is_at(discovery_at);
     let trust = trust::establish(&setup, &place)?;
     let credentials = trust.as_ref().map(|trust| Arc::clone(&trust.credentials));
@@ -101,6 +97,15 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
     setup.add_metrics(move || feed.metrics());
     let server = setup.server().service(SchedulingDispatch::new(handlers));
     Ok(App::new(server).on_stop(move |reason| shutdown::stop_fleet(reason, handle, remains)))
+}
+
+/// Where the instances of this machine listen, and what it says of itself.
+fn introduction(setup: &Setup<Config>, place: &Place) -> Result<(IpAddr, NodeFacts), Failure> {
+    let host = setup.common.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let told = setup.settings.told(&setup.common.zone);
+    let facts = told.facts(host, &place.data);
+    let facts = facts.map_err(|why| Failure::new(Exit::Config, why))?;
+    Ok((host, facts))
 }
 
 fn failed(exit: Exit, error: &dyn std::error::Error) -> Failure {

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where discovery listens unless something else is said.
-const DISCOVERY: SocketAddr =
-    SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 10_200);
+const DISCOVERY: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 10_200);
 
 crate::settings! {
     /// What every service can be told.

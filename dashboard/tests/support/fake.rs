@@ -8,13 +8,14 @@ use client::discovery::{self, DiscoveryDispatch};
 use client::scheduling::{
     ApplyArgs, ApplyReply, AssignmentsArgs, AssignmentsItem, DeleteServiceArgs, DeleteServiceReply,
     DescribeNodeArgs, DescribeNodeReply, EventItem, EventsArgs, ExplainArgs, ExplainReply,
-    GetServiceArgs, GetServiceReply, InstanceInfo, InstanceState, InstanceUsage, ListInstancesArgs,
-    ListInstancesReply, ListServicesReply, LogLine, LogStream, LogsArgs, NodeFactsInfo, NodeInfo,
-    NodesReply, PlanArgs, PlanReply, PlannedAction, ProposedChange, RemoveNodeArgs,
-    RemoveNodeReply, ReportArgs, ReportReply, RestartArgs, RestartReply, ScaleServiceArgs,
-    ScaleServiceReply, ScheduleServiceArgs, ScheduleServiceReply, Scheduling, SchedulingDispatch,
-    ServiceInfo, SetDutyArgs, SetDutyReply, StopInstanceArgs, StopInstanceReply, UsageArgs,
-    UsageReply, WaitingSlot, WatchArgs, WatchItem, reason,
+    GetServiceArgs, GetServiceReply, InstanceInfo, InstanceState, InstanceTokensArgs,
+    InstanceTokensReply, InstanceUsage, ListInstancesArgs, ListInstancesReply, ListServicesReply,
+    LogLine, LogStream, LogsArgs, NodeFactsInfo, NodeInfo, NodesReply, PlanArgs, PlanReply,
+    PlannedAction, ProposedChange, RemoveNodeArgs, RemoveNodeReply, ReportArgs, ReportReply,
+    RestartArgs, RestartReply, ScaleServiceArgs, ScaleServiceReply, ScheduleServiceArgs,
+    ScheduleServiceReply, Scheduling, SchedulingDispatch, ServiceInfo, SetDutyArgs, SetDutyReply,
+    StopInstanceArgs, StopInstanceReply, UsageArgs, UsageReply, WaitingSlot, WatchArgs, WatchItem,
+    reason,
 };
 use rpc::{Code, Context, Empty, Error, Running, Server, StreamSender};
 use tokio::runtime::Runtime;
@@ -571,6 +572,18 @@ impl Scheduling for Answers {
         _: DescribeNodeArgs,
     ) -> Result<DescribeNodeReply, Error> {
         Ok(DescribeNodeReply { revision: 17 })
+    }
+
+    async fn instance_tokens(
+        &self,
+        _: &Context,
+        _: InstanceTokensArgs,
+    ) -> Result<InstanceTokensReply, Error> {
+        Ok(InstanceTokensReply {
+            fleet_key: String::new(),
+            lifetime_ms: 0,
+            tokens: Vec::new(),
+        })
     }
 
     async fn set_duty(&self, _: &Context, args: SetDutyArgs) -> Result<SetDutyReply, Error> {

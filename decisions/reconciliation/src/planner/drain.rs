@@ -1,8 +1,8 @@
 //! A node is emptied service by service, and no service ever has less than it wished for.
 //!
 //! While an instance of a service is on a node that is being drained, the service has one slot
-//! more: the stand-in. When that is healthy too, one instance goes; its slot is filled elsewhere;
-//! when all are healthy again, the next one goes. In the end the stand-in is one too many, and ends.
+//! more: the stand-in. When that is healthy too, one instance goes; its slot is filled elsewhere.
+//! When all are healthy again, the next one goes. In the end the stand-in is one too many.
 
 use model::{Duty, Instance, InstanceState, NodeId, ServiceSpec, Slot};
 
