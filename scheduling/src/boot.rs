@@ -29,8 +29,8 @@ const REPORTS_QUEUED: usize = 256;
 pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Failure> {
     let config = setup.settings.clone();
     let local = local_node(&config)?;
-    let place = Place::make(&setup.common.data, "scheduling", "logs")
-        .map_err(|e| failed(Exit::Unavailable, &e))?;
+    let place = Place::make(&setup.common.data, "scheduling", "logs");
+    let place = place.map_err(|e| failed(Exit::Unavailable, &e))?;
     let (mut brain, handle, before) = recall(&place, &config, &local).await?;
     let fleet = defaults::fleet(config.fleet.as_deref(), config.port_offset)?;
     let variable = |name: &str| std::env::var(name).ok();
@@ -43,14 +43,12 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
     setup.discovery_is_at(discovery_at);
     let trust = trust::establish(&setup, &place)?;
     let credentials = trust.as_ref().map(|trust| Arc::clone(&trust.credentials));
-
-    let runtime = place
-        .start_runtime()
-        .map_err(|e| failed(Exit::Software, &e))?;
+    let runtime = place.start_runtime();
+    let runtime = runtime.map_err(|e| failed(Exit::Software, &e))?;
     let limits = limits(&runtime.limiter().enforcement());
     let runtime: Arc<dyn Runtime> = Arc::new(runtime);
-    let executable = std::env::current_exe()?;
-    let artifacts = Arc::new(Artifacts::new(&executable, Progress::Shown));
+    let artifacts = Artifacts::new(&std::env::current_exe()?, Progress::Shown);
+    let artifacts = Arc::new(artifacts);
     let agent = Agent::start(Settings {
         node: local.clone(),
         journal: place.journal(),
@@ -72,8 +70,8 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
         tokio::spawn(credentials.keep(processes.clone()));
     }
     let signer = trust.as_ref().map(|trust| Arc::clone(&trust.signer));
-    let admin_token = trust.and_then(|trust| trust.admin_token);
-    let screen = Screen::new(setup.address, adopted, admin_token, brain.snapshot());
+    let shown = trust.and_then(|trust| trust.admin_token);
+    let screen = Screen::new(setup.address, adopted, shown, brain.snapshot());
     run_brain(brain);
     run_agent(agent, &handle, local.clone()).await?;
     screen.follow(handle.clone());
@@ -93,7 +91,7 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
         heard: Heard::new(config.node_patience),
         limits,
     };
-    let feed = handlers.brain.feed().clone();
+    let feed = handle.feed().clone();
     setup.add_metrics(move || feed.metrics());
     let server = setup.server().service(SchedulingDispatch::new(handlers));
     Ok(App::new(server).on_stop(move |reason| shutdown::stop_fleet(reason, handle, remains)))
