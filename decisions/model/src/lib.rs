@@ -6,20 +6,28 @@
 //! next *generation*, so `echo.2.7` names the seventh process ever started for echo's replica 2,
 //! and no two processes ever share a name.
 
+mod class;
 mod instance;
+mod labels;
 mod names;
 mod node;
+mod resources;
 mod spec;
+mod taints;
 
+pub use class::Class;
 pub use instance::{Exit, Failure, Instance, InstanceState, ProcessIdentity};
+pub use labels::{Condition, Labels, LicenseTier, Requirement};
 pub use names::{
     Generation, InstanceId, NAME_BYTES_MAX, NameError, NodeId, Revision, ServiceName, Slot,
 };
 pub use node::{Duty, Node, NodeFacts, NodeStatus};
+pub use resources::{CPU_MILLICORES, DISK_BYTES, GpuRequest, Gpus, MEMORY_BYTES, PIDS, Resources};
 pub use spec::{
     Artifact, Limits, Next, Ports, Probe, ProbeKind, Probes, REPLICAS_MAX, RestartPolicy,
     ServiceSpec, SpecError,
 };
+pub use taints::{Effect, Taint, Toleration};
 
 /// A point in time, in milliseconds since the Unix epoch. Always an argument, never read here.
 #[derive(

@@ -1,0 +1,31 @@
+//! The machine's taints are tolerated.
+
+use model::{Effect, Taint, Toleration};
+
+use crate::cluster::node::Profile;
+use crate::cluster::shape::Shape;
+use crate::verdict::{Change, Margin, Verdict};
+
+pub(super) fn check(shape: &Shape, profile: &Profile) -> Verdict {
+    let keeps_off = |taint: &&Taint| {
+        taint.effect != Effect::PreferNoSchedule && !tolerated(&shape.task.tolerations, taint)
+    };
+    match profile.facts.taints.iter().find(keeps_off) {
+        None => Ok(Margin::Free),
+        Some(taint) => Err(Change::Tolerate(taint.clone())),
+    }
+}
+
+/// Whether one of the tolerations covers the taint.
+pub(crate) fn tolerated(tolerations: &[Toleration], taint: &Taint) -> bool {
+    tolerations.iter().any(|toleration| {
+        toleration.key.as_ref().is_none_or(|key| *key == taint.key)
+            && toleration
+                .value
+                .as_ref()
+                .is_none_or(|value| *value == taint.value)
+            && toleration
+                .effect
+                .is_none_or(|effect| effect == taint.effect)
+    })
+}

@@ -1,0 +1,257 @@
+//! What a filter answers: how much room there was, or what would have to change.
+
+use std::fmt;
+use std::sync::Arc;
+
+use model::{Duty, NodeStatus, Requirement, Taint};
+use serde::{Deserialize, Serialize};
+
+/// The rules that a place has to keep, in the order in which they are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Filter {
+    /// The machine takes work.
+    Status,
+    /// It is of the right pool.
+    Pool,
+    /// Its labels say what is asked for.
+    Labels,
+    /// Its taints are tolerated.
+    Taints,
+    /// It is in a region and zone that will do.
+    Location,
+    /// Its licence reaches far enough.
+    License,
+    /// Its graphics processors are of a model that will do.
+    GpuModel,
+    /// The ports are free.
+    Ports,
+    /// There is enough of everything.
+    Capacity,
+    /// There are enough graphics processors.
+    Gpu,
+    /// Those that have to be there are there, and nobody who must not be.
+    Affinity,
+    /// The zones stay even.
+    Spread,
+}
+
+impl Filter {
+    /// All of them, in the order in which they are checked.
+    pub const ALL: [Self; 12] = [
+        Self::Status,
+        Self::Pool,
+        Self::Labels,
+        Self::Taints,
+        Self::Location,
+        Self::License,
+        Self::GpuModel,
+        Self::Ports,
+        Self::Capacity,
+        Self::Gpu,
+        Self::Affinity,
+        Self::Spread,
+    ];
+
+    /// Whether a machine that fails it could never take the task, however empty it were.
+    #[must_use]
+    pub fn is_about_facts(self) -> bool {
+        self < Self::Ports
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Status => "status",
+            Self::Pool => "pool",
+            Self::Labels => "labels",
+            Self::Taints => "taints",
+            Self::Location => "location",
+            Self::License => "license",
+            Self::GpuModel => "gpu model",
+            Self::Ports => "ports",
+            Self::Capacity => "capacity",
+            Self::Gpu => "gpu",
+            Self::Affinity => "affinity",
+            Self::Spread => "spread",
+        })
+    }
+}
+
+/// How a filter answers.
+pub type Verdict = Result<Margin, Change>;
+
+/// How much room was left when a filter was passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Margin {
+    /// It is a matter of yes or no, or nothing was asked for.
+    Free,
+    /// So much of the scarcest resource would be left.
+    Left {
+        /// Which one.
+        resource: Arc<str>,
+        /// How much.
+        amount: u64,
+    },
+    /// So many thousandths of graphics processors would be left.
+    GpusLeft {
+        /// Thousandths.
+        milli: u64,
+    },
+    /// So many tiers more than needed.
+    Tiers(u8),
+    /// So many more of the group fit into this zone before another has to catch up.
+    Skew(u32),
+}
+
+/// The smallest change that would make a filter pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The machine has to come back.
+    Recover(NodeStatus),
+    /// The machine has to be opened for work.
+    Open(Duty),
+    /// The task has to name this pool.
+    Pool(String),
+    /// The machine has to be labelled, or this asked for no longer.
+    Label(Requirement),
+    /// The task has to tolerate this.
+    Tolerate(Taint),
+    /// The task has to allow this region.
+    AllowRegion(String),
+    /// The task has to allow this zone.
+    AllowZone(String),
+    /// The machine needs so many tiers more.
+    License {
+        /// The tier that is missing.
+        tiers: u8,
+    },
+    /// The task has to take this model; empty: to do without.
+    GpuModel(String),
+    /// Whoever has this port has to leave it.
+    FreePort(u16),
+    /// So much has to become free.
+    Free {
+        /// Of what.
+        resource: Arc<str>,
+        /// How much, in its unit.
+        amount: u64,
+    },
+    /// Even empty the machine is too small: the task has to ask for so much less.
+    Shrink {
+        /// Of what.
+        resource: Arc<str>,
+        /// How much, in its unit.
+        amount: u64,
+    },
+    /// So many thousandths of graphics processors have to become free.
+    FreeGpus {
+        /// Thousandths.
+        milli: u64,
+    },
+    /// Even empty the machine has too few graphics processors: so many thousandths fewer.
+    ShrinkGpus {
+        /// Thousandths.
+        milli: u64,
+    },
+    /// Instances of this group have to leave.
+    MoveAway {
+        /// Which group.
+        group: String,
+        /// How many instances.
+        count: u32,
+    },
+    /// An instance of this group has to come here first.
+    Invite {
+        /// Which group.
+        group: String,
+    },
+    /// The skew that is allowed has to be so much larger, or other zones have to catch up.
+    RaiseSkew {
+        /// By how much.
+        by: u32,
+    },
+}
+
+impl Change {
+    /// How big a change is, to compare changes: what the task's owner can do alone comes before what
+    /// somebody has to do on the machine, before what needs another machine.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        match self {
+            Self::Tolerate(_) | Self::AllowZone(_) | Self::RaiseSkew { .. } => 1,
+            Self::AllowRegion(_) | Self::Pool(_) | Self::GpuModel(_) => 2,
+            Self::Label(_) | Self::Open(_) | Self::FreePort(_) => 2,
+            Self::Free { .. } | Self::FreeGpus { .. } => 2,
+            Self::MoveAway { .. } | Self::Invite { .. } => 3,
+            Self::Shrink { .. } | Self::ShrinkGpus { .. } => 4,
+            Self::Recover(_) | Self::License { .. } => 5,
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recover(_) => write!(f, "bring the machine back"),
+            Self::Open(_) => write!(f, "open the machine for work"),
+            Self::Pool(pool) => write!(f, "ask for pool {pool:?}"),
+            Self::Label(requirement) => {
+                write!(
+                    f,
+                    "set label {:?} so that it {}",
+                    requirement.key,
+                    words(requirement)
+                )
+            }
+            Self::Tolerate(taint) => write!(f, "tolerate taint {}={:?}", taint.key, taint.value),
+            Self::AllowRegion(region) => write!(f, "allow region {region:?}"),
+            Self::AllowZone(zone) => write!(f, "allow zone {zone:?}"),
+            Self::License { tiers } => write!(f, "raise the machine's licence by {tiers}"),
+            Self::GpuModel(model) if model.is_empty() => write!(f, "do without a gpu"),
+            Self::GpuModel(model) => write!(f, "allow gpu model {model:?}"),
+            Self::FreePort(port) => write!(f, "free port {port}"),
+            Self::Free { resource, amount } => write!(f, "free {amount} {resource}"),
+            Self::Shrink { resource, amount } => write!(f, "ask for {amount} {resource} less"),
+            Self::FreeGpus { milli } => write!(f, "free {milli} thousandths of a gpu"),
+            Self::ShrinkGpus { milli } => write!(f, "ask for {milli} thousandths of a gpu less"),
+            Self::MoveAway { group, count } => write!(f, "move {count} of {group:?} away"),
+            Self::Invite { group } => write!(f, "place one of {group:?} here first"),
+            Self::RaiseSkew { by } => write!(f, "allow a skew larger by {by}"),
+        }
+    }
+}
+
+fn words(requirement: &Requirement) -> String {
+    use model::Condition as C;
+    match &requirement.is {
+        C::Equals(value) => format!("is {value:?}"),
+        C::NotEquals(value) => format!("is not {value:?}"),
+        C::In(values) => format!("is one of {values:?}"),
+        C::Exists => "exists".to_owned(),
+        C::Below(limit) => format!("is below {limit}"),
+        C::Above(limit) => format!("is above {limit}"),
+        C::Matches(pattern) => format!("matches {pattern:?}"),
+        C::Version(range) => format!("is a version {range}"),
+    }
+}
+
+/// Why no machine takes a task: for each rule, how many machines it was the first to rule out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("no machine of {machines} takes it{}", reasons(.refused))]
+pub struct Rejection {
+    /// How many machines there are.
+    pub machines: usize,
+    /// How many of them each rule refused first; `affinity` and `spread` also count machines that
+    /// would take it, in zones that may not.
+    pub refused: std::collections::BTreeMap<Filter, usize>,
+}
+
+fn reasons(refused: &std::collections::BTreeMap<Filter, usize>) -> String {
+    let parts: Vec<String> = refused.iter().map(|(f, n)| format!("{n} by {f}")).collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!(": {}", parts.join(", "))
+}
