@@ -158,7 +158,7 @@ impl Worker {
         })
     }
 
-    /// Lets the sources give out the barrier that ends `epoch`; with `then_stop` each task ends when
+    /// Lets sources give out the barrier that ends `epoch`; with `then_stop` each task ends when
     /// its state is stored (and what it wrote is committed).
     ///
     /// # Errors

@@ -101,7 +101,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_written_is_read_as_the_same(micros in -60_000_000_000_000_000i64..200_000_000_000_000_000) {
+        fn what_is_written_is_read_as_the_same(
+            micros in -60_000_000_000_000_000i64..200_000_000_000_000_000,
+        ) {
             proptest::prop_assert_eq!(parse(&shown(micros)), Some(micros));
         }
     }

@@ -1,13 +1,13 @@
 //! When a satellite is in sight of a station.
 //!
 //! [`parse`] reads two-line element sets (TLEs), [`Satellite`] propagates one of them (SGP4), and
-//! [`predict`] says when it stands above the horizon of each [`Station`]: rise, culmination and set.
+//! [`predict`] says when it is above the horizon of each [`Station`]: rise, culmination and set.
 //! [`look`] and [`ground_point`] are for pointing an antenna and for drawing a map.
 //!
 //! # How good it is
 //!
 //! A TLE is right to about a kilometre at its epoch and to one to three more a day: a rise is then
-//! good to a second or so. Against that the rest is small: UT1 is taken as UTC (at most 0.9 s of the
+//! good to a second or so. Beside that the rest is small: UT1 is taken as UTC (at most 0.9 s of the
 //! Earth's rotation), polar motion and refraction are left out. Ask with TLEs of the same day.
 //!
 //! # Time

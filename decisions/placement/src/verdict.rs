@@ -175,8 +175,8 @@ pub enum Change {
 }
 
 impl Change {
-    /// How big a change is, to compare changes: what the task's owner can do alone comes before what
-    /// somebody has to do on the machine, before what needs another machine.
+    /// How big a change is, to compare changes: what the task's owner can do alone comes before
+    /// what somebody has to do on the machine, before what needs another machine.
     #[must_use]
     pub fn size(&self) -> u32 {
         match self {

@@ -19,7 +19,8 @@ fn satellite(
     let one = format!("1 90000U 26001A   26151.00000000  .00000000  00000-0 {drag} 0    0");
     let (perigee, anomaly) = angles;
     let two = format!(
-        "2 90000 {inclination:8.4} 100.0000 {sevenths:07} {perigee:8.4} {anomaly:8.4} {motion:11.8}    10"
+        "2 90000 {inclination:8.4} 100.0000 {sevenths:07} {perigee:8.4} {anomaly:8.4} \
+         {motion:11.8}    10"
     );
     let text = format!("{}\n{}\n", with_checksum(&one), with_checksum(&two));
     Satellite::new(&parse(&text).unwrap()[0]).unwrap()
