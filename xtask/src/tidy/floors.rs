@@ -27,7 +27,6 @@ const HOUSE: &[(Floor, &[&str])] = &[
             "membership",
             "identity",
             "orbits",
-            "contacts",
             "streaming",
         ],
     ),

@@ -1,1 +1,0 @@
-//! Which pass each antenna takes.

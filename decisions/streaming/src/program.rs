@@ -1,0 +1,204 @@
+//! A program as the controller sees it: operators and edges, nothing of what they compute.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{OperatorId, TaskId};
+
+/// The most subtasks a job may have, so that a typing error cannot fill the memory.
+pub const TASKS_MAX: u64 = 1_000_000;
+
+/// One operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operator {
+    /// Which.
+    pub id: OperatorId,
+    /// For people.
+    pub name: String,
+    /// How many subtasks, unless the wish overrides it.
+    pub parallelism: u32,
+    /// What it is to the controller.
+    pub role: Role,
+}
+
+/// What an operator is to the controller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Barriers start here.
+    Source,
+    /// It has inputs and outputs.
+    #[default]
+    Inner,
+    /// Its output is visible at once.
+    Sink,
+    /// Its output is prepared with a checkpoint and becomes visible with the commit after it.
+    TwoPhaseSink {
+        /// Whether a restore from an older checkpoint withdraws what was committed since. Only
+        /// then may the job fall back past a checkpoint that was committed.
+        rewinds: bool,
+    },
+}
+
+/// How rows go from one operator to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exchange {
+    /// Subtask i to subtask i. Between unequal parallelisms it is a shuffle.
+    Forward,
+    /// By key, to all.
+    Shuffle,
+}
+
+/// From one operator to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// Who sends.
+    pub from: OperatorId,
+    /// Who receives.
+    pub to: OperatorId,
+    /// How.
+    pub exchange: Exchange,
+}
+
+/// Operators and edges.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// The operators.
+    pub operators: Vec<Operator>,
+    /// What flows between them.
+    pub edges: Vec<Edge>,
+}
+
+/// How many subtasks each operator has, after the wish's overrides.
+pub type Parallelism = BTreeMap<OperatorId, u32>;
+
+/// Why a program cannot run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProgramError {
+    /// It computes nothing.
+    #[error("the program has no operators")]
+    Empty,
+    /// Nothing would ever flow, and no barrier would ever start.
+    #[error("the program has no source")]
+    NoSource,
+    /// Two operators share a number.
+    #[error("operator {0} is declared twice")]
+    Twice(OperatorId),
+    /// A parallelism of 0.
+    #[error("operator {0} has a parallelism of 0; it needs at least 1")]
+    NoSubtasks(OperatorId),
+    /// More subtasks than [`TASKS_MAX`].
+    #[error("the program has {0} subtasks; at most {TASKS_MAX} are possible")]
+    TooManyTasks(u64),
+    /// An edge or an override names what is not there.
+    #[error("there is no operator {0}, though an edge or an override of parallelism names it")]
+    Unknown(OperatorId),
+    /// An edge leads, over others, back to where it starts.
+    #[error("operator {0} is part of a circle")]
+    Circle(OperatorId),
+}
+
+impl Program {
+    /// The parallelism of each operator, with `overrides` in place.
+    pub fn parallelism(&self, overrides: &Parallelism) -> Parallelism {
+        let of = |operator: &Operator| {
+            let wished = overrides.get(&operator.id).copied();
+            (operator.id, wished.unwrap_or(operator.parallelism))
+        };
+        self.operators.iter().map(of).collect()
+    }
+
+    /// Whether it can run with these overrides.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn check(&self, overrides: &Parallelism) -> Result<(), ProgramError> {
+        if self.operators.is_empty() {
+            return Err(ProgramError::Empty);
+        }
+        let mut known = BTreeSet::new();
+        for operator in &self.operators {
+            if !known.insert(operator.id) {
+                return Err(ProgramError::Twice(operator.id));
+            }
+        }
+        if !self.operators.iter().any(|o| o.role == Role::Source) {
+            return Err(ProgramError::NoSource);
+        }
+        let named = self.edges.iter().flat_map(|edge| [edge.from, edge.to]);
+        for id in named.chain(overrides.keys().copied()) {
+            if !known.contains(&id) {
+                return Err(ProgramError::Unknown(id));
+            }
+        }
+        let parallelism = self.parallelism(overrides);
+        if let Some((id, _)) = parallelism.iter().find(|(_, subtasks)| **subtasks == 0) {
+            return Err(ProgramError::NoSubtasks(*id));
+        }
+        let tasks: u64 = parallelism.values().copied().map(u64::from).sum();
+        if tasks > TASKS_MAX {
+            return Err(ProgramError::TooManyTasks(tasks));
+        }
+        self.check_circles(known)
+    }
+
+    /// Takes away, again and again, what nothing flows into; a circle remains.
+    fn check_circles(&self, mut left: BTreeSet<OperatorId>) -> Result<(), ProgramError> {
+        let mut inputs: BTreeMap<OperatorId, usize> = BTreeMap::new();
+        let mut outputs: BTreeMap<OperatorId, Vec<OperatorId>> = BTreeMap::new();
+        for edge in &self.edges {
+            *inputs.entry(edge.to).or_default() += 1;
+            outputs.entry(edge.from).or_default().push(edge.to);
+        }
+        let free = left.iter().filter(|id| !inputs.contains_key(id));
+        let mut free: Vec<OperatorId> = free.copied().collect();
+        while let Some(id) = free.pop() {
+            left.remove(&id);
+            for to in outputs.remove(&id).unwrap_or_default() {
+                let Some(count) = inputs.get_mut(&to) else {
+                    continue;
+                };
+                *count -= 1;
+                if *count == 0 {
+                    free.push(to);
+                }
+            }
+        }
+        left.first()
+            .map_or(Ok(()), |id| Err(ProgramError::Circle(*id)))
+    }
+
+    /// Every subtask, with its operator's role, in order.
+    pub fn tasks(&self, parallelism: &Parallelism) -> Vec<(TaskId, Role)> {
+        let mut tasks = Vec::new();
+        for operator in &self.operators {
+            let count = parallelism.get(&operator.id).copied().unwrap_or(0);
+            let id = |subtask| TaskId {
+                operator: operator.id,
+                subtask,
+            };
+            tasks.extend((0..count).map(|subtask| (id(subtask), operator.role)));
+        }
+        tasks
+    }
+
+    /// Whether a restore may go back past a checkpoint that was committed: every two-phase sink
+    /// can withdraw what it committed since.
+    pub fn rewinds(&self) -> bool {
+        let fixed = Role::TwoPhaseSink { rewinds: false };
+        self.operators.iter().all(|operator| operator.role != fixed)
+    }
+
+    /// Whether any sink prepares its output and makes it visible with a commit.
+    pub fn commits(&self) -> bool {
+        let two_phase = |operator: &Operator| matches!(operator.role, Role::TwoPhaseSink { .. });
+        self.operators.iter().any(two_phase)
+    }
+}
+
+/// How many slots a job of this parallelism takes: subtask i of every operator shares slot i.
+pub fn slots_needed(parallelism: &Parallelism) -> u32 {
+    parallelism.values().copied().max().unwrap_or(0)
+}
