@@ -18,10 +18,6 @@ pub struct Settings {
     pub weights: Weights,
     /// The same for some pools.
     pub pools: BTreeMap<String, Weights>,
-    /// How long a P1 instance gets to end when it is evicted, in milliseconds.
-    pub soft_grace_ms: u64,
-    /// Machines whose use differs by more than this many percentage points are worth moves.
-    pub rebalance_points: u32,
     /// How many (kind of task, machine) scores are kept; about 16 bytes each.
     pub scores_max: usize,
 }
@@ -33,8 +29,6 @@ impl Default for Settings {
             overcommit_percent: BTreeMap::new(),
             weights: Weights::default(),
             pools: BTreeMap::new(),
-            soft_grace_ms: 30_000,
-            rebalance_points: 30,
             scores_max: 16_000_000,
         }
     }
@@ -63,9 +57,6 @@ pub struct Weights {
     /// The machine whose free amounts are least like what is asked for.
     #[serde(default)]
     pub dot_product: u32,
-    /// The machine that stays most useful for what is likely to come.
-    #[serde(default)]
-    pub fragmentation: u32,
     /// The zone with the fewest of the group.
     #[serde(default = "even")]
     pub spread: u32,
@@ -98,7 +89,6 @@ impl Weights {
             best_fit: 0,
             worst_fit: 0,
             dot_product: 0,
-            fragmentation: 0,
             spread: even(),
             affinity: even(),
             locality: even(),
@@ -129,15 +119,6 @@ impl Weights {
     pub fn dot_product() -> Self {
         Self {
             dot_product: 1,
-            ..Self::first_fit()
-        }
-    }
-
-    /// The machine that stays most useful for what is likely to come.
-    #[must_use]
-    pub fn fragmentation() -> Self {
-        Self {
-            fragmentation: 1,
             ..Self::first_fit()
         }
     }
