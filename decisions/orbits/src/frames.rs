@@ -114,7 +114,7 @@ pub fn ground_point(state: &State, time_ms: i64) -> GroundPoint {
     let [x, y, z] = fixed(state, time_ms as f64).position_km;
     let from_axis = x.hypot(y);
     let mut latitude = z.atan2(from_axis * (1.0 - ECCENTRICITY_2));
-    // Converges by a factor of about 300 a round; over the poles too, where sine is near one.
+    // Six rounds are enough from 100 to 40,000 km up: a property test holds it to 1e-6 degrees.
     for _ in 0..6 {
         let sin = latitude.sin();
         let normal = RADIUS_KM / (1.0 - ECCENTRICITY_2 * sin * sin).sqrt();

