@@ -48,7 +48,6 @@ impl Monitoring for Handlers {
             name: "heartbeat_ms".to_owned(),
             labels: Labels::from([("job".to_owned(), args.job)]),
             value: now as f64,
-            kind: monitoring::Kind::Gauge,
         };
         check(&sample)?;
         self.engine
@@ -70,12 +69,7 @@ impl Monitoring for Handlers {
         instances.sort_by(|a, b| (&a.service, &a.instance).cmp(&(&b.service, &b.instance)));
         Ok(HealthReply {
             up: instances.iter().filter(|instance| instance.up).count() as u64,
-            down: instances.iter().filter(|instance| !instance.up).count() as u64,
             series: self.engine.base.read().len() as u64,
-            bytes: 0,
-            bytes_max: 0,
-            left_out: self.engine.base.read().left_out(),
-            disk: String::new(),
             series_max: self.engine.series_max as u64,
             instances,
         })
@@ -85,7 +79,6 @@ impl Monitoring for Handlers {
         Ok(AlertsReply {
             rules: self.engine.rules(),
             alerts: self.engine.alerts(),
-            failing: std::collections::BTreeMap::new(),
         })
     }
 
@@ -169,7 +162,6 @@ impl Handlers {
             } else {
                 0.0
             },
-            p50_ms: None,
             p99_ms,
         })
     }

@@ -1,27 +1,20 @@
 //! What the fleet's instances count, over time; and alerts when it is not as it should be.
 //!
 //! # The shape
-//! Every few seconds everything that discovery knows is asked for its `METRICS`, each instance in
-//! its own time, so that a slow one delays nobody. What it says is kept as *series*: a name, labels
-//! (`service`, `instance` and `version` among them), and points in time. The newest hour is kept as
-//! it came, a day by the minute and two weeks by ten minutes, each with last, least, greatest, sum
-//! and count. Series and bytes are bounded: a new series that does not fit is counted and left
-//! out, and when there are too many bytes the oldest points go.
-//!
-//! When an instance is gone, or no longer answers, its series end: what it said last is not taken
-//! for how things are now. A counter that begins while somebody looks began at zero.
+//! Every few seconds everything that discovery knows is asked for its `METRICS`. What it says is
+//! kept as *series*: a name, labels (`service` and `instance` among them), and points in time. The
+//! newest quarter of an hour is kept as it came, six hours by the minute and a week by ten minutes,
+//! each with least, greatest, sum and count. There is a bound on the number of series; what does
+//! not fit is counted and left out.
 //!
 //! A *rule* compares what a query gives with a threshold, or asks that there is anything at all.
 //! When it is broken for long enough an *alert* fires and is told to a webhook, once more when it
-//! is over, in this order and at least once each. Who can push but not be asked may `report`
-//! samples, and a job that should run now and then sends a `heartbeat`: its absence is what a rule
-//! looks for.
+//! is over. Who can push but not be asked may `report` samples, and a job that should run now and
+//! then sends a `heartbeat`: its absence is what a rule looks for.
 //!
-//! # What survives what
-//! Rules and alerts, and what is still to be told, are durable before they are acknowledged or
-//! acted upon. Points, reported ones too, are written to a file before they are acknowledged, and
-//! that file reaches the disk once in an interval: killing this service loses none of them, a power
-//! failure those of the last interval (five seconds).
+//! Points are written to disk as they come, and read back at the next start: killing this service
+//! loses nothing but the scrapes it does not make. A power failure may lose the last five seconds.
+//! Rules are durable before they are acknowledged.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), rpc::Error> {
@@ -40,13 +33,11 @@
 
 pub mod limits;
 pub mod reason;
-mod stats;
 mod wire;
 
-pub use stats::{CallStats, ServiceStats};
 pub use wire::{
     AlertInfo, AlertState, AlertsReply, Condition, DeleteRuleArgs, Function, HealthArgs,
-    HealthReply, HeartbeatArgs, InstanceHealth, Kind, Match, Matcher, NamesArgs, NamesReply, Point,
+    HealthReply, HeartbeatArgs, InstanceHealth, Match, Matcher, NamesArgs, NamesReply, Point,
     QueryArgs, QueryReply, ReportArgs, ReportReply, Rule, Sample, SeriesReply,
 };
 

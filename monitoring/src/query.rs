@@ -111,7 +111,7 @@ fn value(series: &Series, function: Function, at_ms: u64, window_ms: u64) -> Opt
     let seen = series.between(at_ms.saturating_sub(window_ms), at_ms);
     let last = seen.last()?;
     Some(match function {
-        Function::Last | Function::Raw => last.last,
+        Function::Last => last.last,
         Function::Mean => {
             let sum: f64 = seen.iter().map(|seen| seen.sum).sum();
             sum / seen.iter().map(|seen| seen.count).sum::<f64>()

@@ -70,7 +70,6 @@ impl Alerts {
             labels: labels.clone(),
             state: AlertState::Pending,
             since_ms: now_ms,
-            started_ms: now_ms,
             value,
             why: why.to_owned(),
             severity: rule.severity.clone(),

@@ -4,19 +4,6 @@ use std::collections::BTreeMap;
 
 use rpc::{Deserializable, Serializable};
 
-/// What a series' values are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serializable, Deserializable)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Nobody said.
-    #[default]
-    Unknown,
-    /// Goes up and down.
-    Gauge,
-    /// Only grows, from 0, until what counts is started anew. A histogram's buckets are counters.
-    Counter,
-}
-
 /// One value of one series.
 #[derive(Clone, Debug, PartialEq, Serializable, Deserializable)]
 pub struct Sample {
@@ -25,11 +12,8 @@ pub struct Sample {
     /// What else says which series it is.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// How much; finite.
+    /// How much.
     pub value: f64,
-    /// What that is. The first that is said of a name stays.
-    #[serde(default)]
-    pub kind: Kind,
 }
 
 /// Adds samples, of now.
@@ -82,7 +66,7 @@ pub struct Matcher {
 #[derive(Clone, Copy, Debug, PartialEq, Serializable, Deserializable)]
 #[serde(rename_all = "snake_case")]
 pub enum Function {
-    /// The last value; nothing once who said it is gone.
+    /// The last value.
     Last,
     /// The mean over the window.
     Mean,
@@ -97,10 +81,6 @@ pub enum Function {
     /// Of the `_bucket` series of a histogram: below this value lies this share (0 to 1) of what
     /// was counted in the window.
     Quantile(f64),
-    /// The points themselves, after `from_ms` up to `to_ms`, as fine as they are still known; the
-    /// newest of them if they are too many. `from_ms` 0 is one window before `to_ms`; `step_ms`
-    /// and `sum_by` are not read.
-    Raw,
 }
 
 /// Asks for series over time.
@@ -188,7 +168,7 @@ pub struct SeriesReply {
 pub struct QueryReply {
     /// By labels.
     pub series: Vec<SeriesReply>,
-    /// Whether there were more series than an answer may have (1,000), or more raw points.
+    /// Whether there were more than an answer may have (1,000).
     pub cut: bool,
 }
 
@@ -221,8 +201,6 @@ pub struct InstanceHealth {
     pub calls_per_second: f64,
     /// How many of a thousand calls failed.
     pub errors_permille: f64,
-    /// Half of the calls took no longer than this, in milliseconds.
-    pub p50_ms: Option<f64>,
     /// 99 of 100 calls took no longer than this, in milliseconds.
     pub p99_ms: Option<f64>,
 }
@@ -234,20 +212,10 @@ pub struct HealthReply {
     pub instances: Vec<InstanceHealth>,
     /// How many answer.
     pub up: u64,
-    /// How many do not.
-    pub down: u64,
-    /// How many series there are.
+    /// How many series there are, and how many there may be.
     pub series: u64,
     /// How many there may be.
     pub series_max: u64,
-    /// Bytes of points in memory.
-    pub bytes: u64,
-    /// How many there may be; before there are more, the oldest points go.
-    pub bytes_max: u64,
-    /// Values left out since the start because there was no room for their series.
-    pub left_out: u64,
-    /// Why points cannot be written to disk; empty if they can. They are in memory all the same.
-    pub disk: String,
 }
 
 /// When a rule is broken.
@@ -300,8 +268,6 @@ pub enum AlertState {
     Firing,
     /// It was, and is not any more.
     Resolved,
-    /// It was broken, but not for long enough: nobody but a watcher hears of it.
-    Inactive,
 }
 
 /// One thing that is wrong.
@@ -315,9 +281,6 @@ pub struct AlertInfo {
     pub state: AlertState,
     /// Since when, in milliseconds since the Unix epoch.
     pub since_ms: u64,
-    /// When the rule was first seen broken this time.
-    #[serde(default)]
-    pub started_ms: u64,
     /// The value that broke it; absent if there is none.
     pub value: Option<f64>,
     /// In words.
@@ -331,11 +294,8 @@ pub struct AlertInfo {
 pub struct AlertsReply {
     /// By name.
     pub rules: Vec<Rule>,
-    /// By rule and labels: what is pending, fires, or was resolved in the last quarter of an hour.
-    /// A rule without any is inactive.
+    /// By rule and labels.
     pub alerts: Vec<AlertInfo>,
-    /// Rules that cannot be looked at now, and why: their query asks for too much.
-    pub failing: BTreeMap<String, String>,
 }
 
 /// Asks for names.

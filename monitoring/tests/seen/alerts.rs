@@ -33,7 +33,6 @@ async fn say(client: &MonitoringClient, value: f64) {
         name: "load".to_owned(),
         labels: Default::default(),
         value,
-        kind: monitoring::Kind::Gauge,
     }];
     client.report(&ReportArgs { samples }).await.unwrap();
 }

@@ -17,7 +17,6 @@ fn sample(name: &str, labels: &[(&str, &str)], value: f64) -> Sample {
         name: name.to_owned(),
         labels: labels.collect(),
         value,
-        kind: monitoring::Kind::Gauge,
     }
 }
 
