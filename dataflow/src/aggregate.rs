@@ -5,7 +5,7 @@ mod extreme;
 mod items;
 mod sum;
 
-use crate::columns::{ArrayRef, Field, Type};
+use crate::columns::{ArrayRef, Field, Float64Type, Int64Type, Type};
 use crate::expression::TypeError;
 use crate::plan::{Aggregate, Function};
 
@@ -57,8 +57,8 @@ pub(crate) fn accumulator(function: Function, argument: Option<&Type>) -> Box<dy
     let kind = argument.cloned().unwrap_or(Type::Int);
     match (function, &kind) {
         (Function::Count, _) => Box::new(count::Count::default()),
-        (Function::Sum, Type::Float) => Box::new(sum::Floats::default()),
-        (Function::Sum, _) => Box::new(sum::Integers::default()),
+        (Function::Sum, Type::Float) => Box::new(sum::Sum::<Float64Type>::default()),
+        (Function::Sum, _) => Box::new(sum::Sum::<Int64Type>::default()),
         (Function::Avg, _) => Box::new(sum::Mean::default()),
         (Function::Min | Function::Max, _) => extreme::new(function == Function::Max, kind),
         (Function::CountDistinct, _) => Box::new(items::Distinct::new(kind)),
@@ -81,5 +81,53 @@ pub(crate) fn state_fields(function: Function, argument: Option<&Type>, name: &s
         Function::CountDistinct | Function::ArrayAgg => {
             vec![Type::List(Box::new(kind)).field(name)]
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::columns::{Array, Float64Array, Int64Array, TimestampArray};
+
+    /// What becomes of these values in groups 0, 1, 0, 1; group 2 gets none.
+    fn done(function: Function, kind: &Type, values: ArrayRef) -> ArrayRef {
+        let mut accumulator = accumulator(function, Some(kind));
+        accumulator.resize(3);
+        accumulator.update(&[0, 1, 0, 1], Some(&values));
+        let mut merged = super::accumulator(function, Some(kind));
+        merged.resize(3);
+        merged.merge(&[0, 1, 2], &accumulator.state(&[0, 1, 2]));
+        merged.finish(&[0, 1, 2])
+    }
+
+    #[test]
+    fn sums_and_extremes_leave_out_nulls_and_are_null_without_values() {
+        let whole: ArrayRef = Arc::new(Int64Array::from(vec![Some(3), None, Some(-1), Some(7)]));
+        let real: ArrayRef = Arc::new(Float64Array::from(vec![Some(0.5), None, Some(2.0), None]));
+        let times: ArrayRef = Arc::new(TimestampArray::from(vec![5, 6, 4, 9]));
+        for (function, expected) in [
+            (Function::Sum, [Some(2), Some(7), None]),
+            (Function::Min, [Some(-1), Some(7), None]),
+            (Function::Max, [Some(3), Some(7), None]),
+        ] {
+            let found = done(function, &Type::Int, Arc::clone(&whole));
+            let expected: ArrayRef = Arc::new(Int64Array::from(expected.to_vec()));
+            assert_eq!(&found, &expected, "{function:?}");
+        }
+        for (function, expected) in [
+            (Function::Sum, [Some(2.5), None, None]),
+            (Function::Min, [Some(0.5), None, None]),
+            (Function::Max, [Some(2.0), None, None]),
+        ] {
+            let found = done(function, &Type::Float, Arc::clone(&real));
+            let expected: ArrayRef = Arc::new(Float64Array::from(expected.to_vec()));
+            assert_eq!(&found, &expected, "{function:?}");
+        }
+        let latest = done(Function::Max, &Type::Timestamp, times);
+        let expected: ArrayRef = Arc::new(TimestampArray::from(vec![Some(5), Some(9), None]));
+        assert_eq!(latest.data_type(), &Type::Timestamp.arrow());
+        assert_eq!(&latest, &expected);
     }
 }

@@ -7,8 +7,10 @@
 use std::sync::Arc;
 
 pub use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch as Batch,
-    StringArray, TimestampMicrosecondArray as TimestampArray, UInt32Array, UInt64Array,
+    Array, ArrayRef, ArrowNativeTypeOp as Number, ArrowPrimitiveType as Primitive, BooleanArray,
+    Float64Array, Int64Array, ListArray, PrimitiveArray, RecordBatch as Batch, StringArray,
+    TimestampMicrosecondArray as TimestampArray, UInt32Array, UInt64Array,
+    types::{Float64Type, Int64Type, TimestampMicrosecondType as TimestampType},
 };
 pub use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 

@@ -5,20 +5,16 @@ use std::sync::Arc;
 use super::Accumulator;
 use super::items::{self, Item};
 use super::sum::each;
-use crate::columns::{Array, ArrayRef, Float64Array, Int64Array, TimestampArray, Type, typed};
+use crate::columns::{
+    Array, ArrayRef, Float64Type, Int64Type, Primitive, PrimitiveArray, TimestampType, Type, typed,
+};
 
 /// An empty one for this type.
 pub(super) fn new(greatest: bool, kind: Type) -> Box<dyn Accumulator> {
     match kind {
-        Type::Int | Type::Timestamp => Box::new(Integers {
-            greatest,
-            time: kind == Type::Timestamp,
-            values: Vec::new(),
-        }),
-        Type::Float => Box::new(Floats {
-            greatest,
-            values: Vec::new(),
-        }),
+        Type::Int => Box::new(Numbers::<Int64Type>::new(greatest)),
+        Type::Timestamp => Box::new(Numbers::<TimestampType>::new(greatest)),
+        Type::Float => Box::new(Numbers::<Float64Type>::new(greatest)),
         _ => Box::new(Texts {
             greatest,
             kind,
@@ -32,73 +28,28 @@ fn better<T: PartialOrd>(old: &Option<T>, new: &T, greatest: bool) -> bool {
         .is_none_or(|old| if greatest { new > old } else { new < old })
 }
 
-struct Integers {
+struct Numbers<T: Primitive> {
     greatest: bool,
-    time: bool,
-    values: Vec<Option<i64>>,
+    values: Vec<Option<T::Native>>,
 }
 
-impl Integers {
-    fn take(&mut self, group: usize, value: i64) {
-        if better(&self.values[group], &value, self.greatest) {
-            self.values[group] = Some(value);
+impl<T: Primitive> Numbers<T> {
+    fn new(greatest: bool) -> Self {
+        Self {
+            greatest,
+            values: Vec::new(),
         }
     }
 }
 
-impl Accumulator for Integers {
+impl<T: Primitive> Accumulator for Numbers<T> {
     fn resize(&mut self, groups: usize) {
         self.values.resize(groups, None);
     }
 
     fn update(&mut self, groups: &[u32], values: Option<&ArrayRef>) {
         let Some(values) = values else { return };
-        match self.time {
-            true => each!(groups, values, TimestampArray, |group, value| self
-                .take(group, value)),
-            false => each!(groups, values, Int64Array, |group, value| self
-                .take(group, value)),
-        }
-    }
-
-    fn merge(&mut self, groups: &[u32], state: &[ArrayRef]) {
-        self.update(groups, Some(&state[0]));
-    }
-
-    fn state(&self, groups: &[u32]) -> Vec<ArrayRef> {
-        vec![self.finish(groups)]
-    }
-
-    fn finish(&self, groups: &[u32]) -> ArrayRef {
-        let values = groups.iter().map(|group| self.values[*group as usize]);
-        match self.time {
-            true => Arc::new(values.collect::<TimestampArray>()),
-            false => Arc::new(values.collect::<Int64Array>()),
-        }
-    }
-
-    fn clear(&mut self, group: u32) {
-        self.values[group as usize] = None;
-    }
-
-    fn bytes(&self) -> usize {
-        self.values.capacity() * 16
-    }
-}
-
-struct Floats {
-    greatest: bool,
-    values: Vec<Option<f64>>,
-}
-
-impl Accumulator for Floats {
-    fn resize(&mut self, groups: usize) {
-        self.values.resize(groups, None);
-    }
-
-    fn update(&mut self, groups: &[u32], values: Option<&ArrayRef>) {
-        let Some(values) = values else { return };
-        each!(groups, values, Float64Array, |group: usize, value: f64| {
+        each!(groups, values, PrimitiveArray<T>, |group: usize, value| {
             if better(&self.values[group], &value, self.greatest) {
                 self.values[group] = Some(value);
             }
@@ -115,7 +66,7 @@ impl Accumulator for Floats {
 
     fn finish(&self, groups: &[u32]) -> ArrayRef {
         let values = groups.iter().map(|group| self.values[*group as usize]);
-        Arc::new(values.collect::<Float64Array>())
+        Arc::new(values.collect::<PrimitiveArray<T>>())
     }
 
     fn clear(&mut self, group: u32) {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::Accumulator;
-use crate::columns::{Array, ArrayRef, DataType, Float64Array, Int64Array, typed};
+use crate::columns::{
+    Array, ArrayRef, DataType, Float64Array, Int64Array, Number, Primitive, PrimitiveArray, typed,
+};
 
 /// The valid values of a column with their groups.
 macro_rules! each {
@@ -29,23 +31,31 @@ macro_rules! each {
 }
 pub(super) use each;
 
-/// Sum of integers, wrapping; null when there was none.
-#[derive(Default)]
-pub(super) struct Integers {
-    sums: Vec<i64>,
+/// Sum; null when there was nothing. That of integers wraps.
+pub(super) struct Sum<T: Primitive> {
+    sums: Vec<T::Native>,
     any: Vec<bool>,
 }
 
-impl Accumulator for Integers {
+impl<T: Primitive> Default for Sum<T> {
+    fn default() -> Self {
+        Self {
+            sums: Vec::new(),
+            any: Vec::new(),
+        }
+    }
+}
+
+impl<T: Primitive> Accumulator for Sum<T> {
     fn resize(&mut self, groups: usize) {
-        self.sums.resize(groups, 0);
+        self.sums.resize(groups, T::Native::ZERO);
         self.any.resize(groups, false);
     }
 
     fn update(&mut self, groups: &[u32], values: Option<&ArrayRef>) {
         let Some(values) = values else { return };
-        each!(groups, values, Int64Array, |group: usize, value: i64| {
-            self.sums[group] = self.sums[group].wrapping_add(value);
+        each!(groups, values, PrimitiveArray<T>, |group: usize, value| {
+            self.sums[group] = self.sums[group].add_wrapping(value);
             self.any[group] = true;
         });
     }
@@ -60,55 +70,11 @@ impl Accumulator for Integers {
 
     fn finish(&self, groups: &[u32]) -> ArrayRef {
         let sum = |group: &u32| self.any[*group as usize].then(|| self.sums[*group as usize]);
-        Arc::new(groups.iter().map(sum).collect::<Int64Array>())
+        Arc::new(groups.iter().map(sum).collect::<PrimitiveArray<T>>())
     }
 
     fn clear(&mut self, group: u32) {
-        self.sums[group as usize] = 0;
-        self.any[group as usize] = false;
-    }
-
-    fn bytes(&self) -> usize {
-        self.sums.capacity() * 9
-    }
-}
-
-/// Sum of doubles; null when there was none.
-#[derive(Default)]
-pub(super) struct Floats {
-    sums: Vec<f64>,
-    any: Vec<bool>,
-}
-
-impl Accumulator for Floats {
-    fn resize(&mut self, groups: usize) {
-        self.sums.resize(groups, 0.0);
-        self.any.resize(groups, false);
-    }
-
-    fn update(&mut self, groups: &[u32], values: Option<&ArrayRef>) {
-        let Some(values) = values else { return };
-        each!(groups, values, Float64Array, |group: usize, value: f64| {
-            self.sums[group] += value;
-            self.any[group] = true;
-        });
-    }
-
-    fn merge(&mut self, groups: &[u32], state: &[ArrayRef]) {
-        self.update(groups, Some(&state[0]));
-    }
-
-    fn state(&self, groups: &[u32]) -> Vec<ArrayRef> {
-        vec![self.finish(groups)]
-    }
-
-    fn finish(&self, groups: &[u32]) -> ArrayRef {
-        let sum = |group: &u32| self.any[*group as usize].then(|| self.sums[*group as usize]);
-        Arc::new(groups.iter().map(sum).collect::<Float64Array>())
-    }
-
-    fn clear(&mut self, group: u32) {
-        self.sums[group as usize] = 0.0;
+        self.sums[group as usize] = T::Native::ZERO;
         self.any[group as usize] = false;
     }
 
