@@ -131,6 +131,11 @@ impl NodeState {
         self.used.get(resource as usize).copied().unwrap_or(0)
     }
 
+    /// What is free of all graphics processors together, in thousandths.
+    pub(crate) fn gpu_free_milli(&self) -> u64 {
+        self.gpu_free.iter().map(|free| u64::from(*free)).sum()
+    }
+
     pub(crate) fn put(&mut self, shape: &Shape, devices: &[u16]) {
         for &(resource, amount) in &shape.request {
             let at = resource as usize;

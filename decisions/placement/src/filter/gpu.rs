@@ -13,7 +13,7 @@ pub(super) fn check(shape: &Shape, place: &Place<'_>) -> Verdict {
     let free = &place.node.gpu_free;
     let fitting = free.iter().filter(|free| **free >= milli).count();
     if fitting >= usize::from(count) {
-        let all: u64 = free.iter().map(|free| u64::from(*free)).sum();
+        let all = place.node.gpu_free_milli();
         return Ok(Margin::GpusLeft {
             milli: all.saturating_sub(shape.gpu_milli()),
         });

@@ -18,12 +18,7 @@ pub(super) fn score(shape: &Shape, place: &Place<'_>, yardstick: &Yardstick) -> 
         parts += 1;
     }
     if shape.gpu.0 > 0 {
-        let free: u64 = place
-            .node
-            .gpu_free
-            .iter()
-            .map(|free| u64::from(*free))
-            .sum();
+        let free = place.node.gpu_free_milli();
         sum += yardstick.share_of_gpu(free) * yardstick.share_of_gpu(shape.gpu_milli());
         parts += 1;
     }

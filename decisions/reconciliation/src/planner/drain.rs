@@ -4,9 +4,10 @@
 //! more: the stand-in. When that is healthy too, one instance goes; its slot is filled elsewhere.
 //! When all are healthy again, the next one goes. In the end the stand-in is one too many.
 
-use model::{Duty, Instance, InstanceState, NodeId, ServiceSpec, Slot};
+use model::{Duty, Instance, InstanceState, NodeId, ServiceSpec};
 
 use super::Planner;
+use super::rollout::first_not_healthy;
 use crate::{StopReason, WaitReason};
 
 impl<'a> Planner<'a> {
@@ -53,24 +54,11 @@ impl<'a> Planner<'a> {
             return;
         };
         if !has_nothing_to_lose(&victim)
-            && let Some(behind) = first_not_healthy(spec, wanted)
+            && let Some(behind) = first_not_healthy(spec, stand_in + 1, wanted)
         {
             let slot = victim.id.slot.clone();
             return self.wait(slot, WaitReason::Draining { node, behind }, None);
         }
         self.stop(victim, StopReason::Drained { node });
     }
-}
-
-/// The first slot, up to the stand-in's, that has no healthy instance.
-fn first_not_healthy(spec: &ServiceSpec, wanted: &[&Instance]) -> Option<Slot> {
-    let healthy = |index: u32| {
-        let mut of_slot = wanted.iter().filter(|i| i.id.slot.index == index);
-        of_slot.any(|i| i.state == InstanceState::Healthy)
-    };
-    let index = (0..=spec.slots()).find(|index| !healthy(*index))?;
-    Some(Slot {
-        service: spec.name.clone(),
-        index,
-    })
 }

@@ -25,7 +25,7 @@ impl<'a> Planner<'a> {
         let sick = owners().find(|i| outdated(i) && i.state != InstanceState::Healthy);
         let victim = match sick {
             Some(sick) => sick,
-            None => match first_not_healthy(spec, wanted) {
+            None => match first_not_healthy(spec, spec.slots(), wanted) {
                 Some(behind) => return self.hold_rollout(first, &behind),
                 None => first,
             },
@@ -53,11 +53,15 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The first wanted slot that has no healthy instance.
-fn first_not_healthy(spec: &ServiceSpec, wanted: &[&Instance]) -> Option<Slot> {
+/// The first of so many slots that has no healthy instance.
+pub(super) fn first_not_healthy(
+    spec: &ServiceSpec,
+    slots: u32,
+    wanted: &[&Instance],
+) -> Option<Slot> {
     let healthy = wanted.iter().filter(|i| i.state == InstanceState::Healthy);
     let mut healthy = healthy.map(|i| i.id.slot.index);
-    let first_gap = (0..spec.slots()).find(|index| healthy.next() != Some(*index));
+    let first_gap = (0..slots).find(|index| healthy.next() != Some(*index));
     first_gap.map(|index| Slot {
         service: spec.name.clone(),
         index,
