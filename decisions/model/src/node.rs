@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{NodeId, Timestamp};
+use crate::{Labels, NodeId, Resources, Timestamp};
 
 /// Whether a node's agent is heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,13 +38,12 @@ pub struct NodeFacts {
     /// The IP address that instances there listen on.
     #[serde(default)]
     pub host: String,
-    /// What it has, by name: `cpu_millicores`, `memory_bytes`, `disk_bytes`, `pids`, and whatever
-    /// else its operator names.
+    /// What it has, and whatever else its operator names.
     #[serde(default)]
-    pub resources: BTreeMap<String, u64>,
+    pub resources: Resources,
     /// What it is, for whoever asks for that.
     #[serde(default)]
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// What keeps work away that does not tolerate it.
     #[serde(default)]
     pub taints: BTreeMap<String, String>,

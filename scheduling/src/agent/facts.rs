@@ -5,7 +5,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
-use model::NodeFacts;
+use model::{CPU_MILLICORES, DISK_BYTES, MEMORY_BYTES, NodeFacts, PIDS, Resources};
 
 /// What its operator says of a machine.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +32,7 @@ impl Told {
         for (name, amount) in pairs("resources", &self.resources)? {
             let number = amount.parse();
             let number = number.map_err(|_| format!("resources: {name}={amount} is no number"))?;
-            resources.insert(name, number);
+            resources.0.insert(name, number);
         }
         Ok(NodeFacts {
             host: host.to_string(),
@@ -60,7 +60,7 @@ fn pairs(what: &str, text: &str) -> Result<BTreeMap<String, String>, String> {
 }
 
 /// What cannot be found is not said, and nothing that asks for it is placed here.
-fn found(data: &Path) -> BTreeMap<String, u64> {
+fn found(data: &Path) -> Resources {
     let cores = std::thread::available_parallelism();
     let cores = cores.ok().and_then(|cores| u64::try_from(cores.get()).ok());
     let disk = rustix::fs::statvfs(data);
@@ -68,15 +68,14 @@ fn found(data: &Path) -> BTreeMap<String, u64> {
         .ok()
         .map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize));
     let all = [
-        ("cpu_millicores", cores.map(|cores| cores * 1_000)),
-        ("memory_bytes", memory_bytes()),
-        ("disk_bytes", disk),
-        ("pids", number_in("/proc/sys/kernel/pid_max")),
+        (CPU_MILLICORES, cores.map(|cores| cores * 1_000)),
+        (MEMORY_BYTES, memory_bytes()),
+        (DISK_BYTES, disk),
+        (PIDS, number_in("/proc/sys/kernel/pid_max")),
     ];
     let known = all.into_iter();
-    known
-        .filter_map(|(name, amount)| Some((name.to_owned(), amount?)))
-        .collect()
+    let known = known.filter_map(|(name, amount)| Some((name.to_owned(), amount?)));
+    Resources(known.collect())
 }
 
 fn number_in(path: &str) -> Option<u64> {
@@ -106,9 +105,9 @@ mod tests {
         let facts = told.facts(host, Path::new("/")).unwrap();
         assert_eq!(facts.host, "10.0.0.7");
         assert_eq!(facts.labels["gpu"], "a100");
-        assert_eq!(facts.resources["gpu"], 2);
-        for name in ["cpu_millicores", "memory_bytes", "disk_bytes", "pids"] {
-            assert!(facts.resources[name] > 0, "{name}");
+        assert_eq!(facts.resources.get("gpu"), 2);
+        for name in [CPU_MILLICORES, MEMORY_BYTES, DISK_BYTES, PIDS] {
+            assert!(facts.resources.get(name) > 0, "{name}");
         }
     }
 

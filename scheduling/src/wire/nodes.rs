@@ -56,7 +56,7 @@ impl From<model::NodeFacts> for NodeFactsInfo {
     fn from(facts: model::NodeFacts) -> Self {
         Self {
             host: facts.host,
-            resources: facts.resources,
+            resources: facts.resources.0,
             labels: facts.labels,
             taints: facts.taints,
             zone: facts.zone,
@@ -69,7 +69,7 @@ impl From<NodeFactsInfo> for model::NodeFacts {
     fn from(info: NodeFactsInfo) -> Self {
         Self {
             host: info.host,
-            resources: info.resources,
+            resources: model::Resources(info.resources),
             labels: info.labels,
             taints: info.taints,
             zone: info.zone,
