@@ -99,6 +99,12 @@ impl Start {
         }
     }
 
+    /// Starts it and waits for nothing.
+    #[must_use]
+    pub fn spawned(mut self) -> Process {
+        self.start()
+    }
+
     /// Starts it and waits until it has ended.
     ///
     /// # Panics

@@ -13,6 +13,8 @@ pub const UNKNOWN_NODE: &str = "unknown-node";
 pub const NODE_IN_USE: &str = "node-in-use";
 /// The agent of the node was not heard of for too long, or has connected again.
 pub const NODE_SILENT: &str = "node-silent";
+/// Only the agent of another machine gets the tokens of the instances there.
+pub const NOT_ITS_AGENT: &str = "not-its-agent";
 /// A duty is `open`, `cordoned` or `draining`.
 pub const INVALID_DUTY: &str = "invalid-duty";
 /// Replicas are a number from 0 to 100000.

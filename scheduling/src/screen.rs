@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use model::{Instance, InstanceState, ServiceName, Timestamp};
 use reconciliation::Snapshot;
+use scheduling::SYSTEM_ADDRESS;
 use tokio::time::{Instant, timeout};
 
 use crate::brain::{Handle, View};
@@ -111,9 +112,13 @@ fn table(view: &View<'_>, address: SocketAddr, took: Duration) -> String {
     let _ = writeln!(text, "\n{healthy} of {wished} healthy after {ms} ms");
     let _ = writeln!(text, "  rpc        {address}");
     if let Some(port) = first_port(view.snapshot, "dashboard") {
-        let _ = writeln!(text, "  dashboard  http://127.0.0.1:{port}");
+        let dashboard = SocketAddr::new(address.ip(), port);
+        let _ = writeln!(text, "  dashboard  http://{dashboard}");
     }
-    let _ = writeln!(text, "  look       {} status", command_line());
+    let is_elsewhere = address.to_string() != SYSTEM_ADDRESS;
+    let at = is_elsewhere.then(|| format!(" --scheduling {address}"));
+    let at = at.unwrap_or_default();
+    let _ = writeln!(text, "  look       {} status{at}", command_line());
     text.push_str("  stop       Ctrl-C (ends the fleet; kill -9 of this process does not)\n");
     text
 }

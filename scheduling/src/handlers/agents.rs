@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use chassis::trust::{Kind, holder};
 use reconciliation::{Assignments, Report};
-use rpc::{Code, Error, StreamSender};
+use rpc::{Code, Context, Error, StreamSender};
 use scheduling::{
     AssignmentsArgs, AssignmentsItem, InstanceTokensArgs, InstanceTokensReply, ReportArgs,
     ReportReply, reason,
@@ -111,13 +112,23 @@ pub(super) async fn report(handlers: &Handlers, args: ReportArgs) -> Result<Repo
     Ok(ReportReply { revision, ignored })
 }
 
-/// Signs for the instances of a node, and for no others: a machine that is taken over may speak for
-/// what runs there.
+/// Signs for the instances of one other machine. Not for an instance that asks, whatever it may do
+/// here: it would get to speak as others.
 pub(super) async fn instance_tokens(
     handlers: &Handlers,
+    context: &Context,
     args: InstanceTokensArgs,
 ) -> Result<InstanceTokensReply, Error> {
     let node = node_name(&args.node)?;
+    let asks = holder(context);
+    let is_instance = asks.is_some_and(|holder| matches!(holder.kind, Kind::Instance { .. }));
+    if is_instance || node == handlers.local {
+        let message = format!("tokens of instances on node {node} are for its agent");
+        return Err(
+            Error::new(Code::PermissionDenied, reason::NOT_ITS_AGENT, message)
+                .with_hint("an agent joins with a token that somebody made for it"),
+        );
+    }
     let ids = args.instances.iter().map(|id| instance_id(id));
     let ids = ids.collect::<Result<Vec<_>, _>>()?;
     let Some(signer) = &handlers.signer else {

@@ -192,10 +192,10 @@ impl Scheduling for Handlers {
 
     async fn instance_tokens(
         &self,
-        _: &Context,
+        context: &Context,
         args: InstanceTokensArgs,
     ) -> Result<InstanceTokensReply, Error> {
-        agents::instance_tokens(self, args).await
+        agents::instance_tokens(self, context, args).await
     }
 
     async fn usage(&self, _: &Context, args: UsageArgs) -> Result<UsageReply, Error> {

@@ -46,11 +46,11 @@ pub(crate) async fn guarded(more: &[&str]) -> Guarded {
 }
 
 impl Guarded {
-    fn scheduling(&self) -> SchedulingClient {
+    pub(crate) fn scheduling(&self) -> SchedulingClient {
         SchedulingClient::new(at(self.fleet.process.address(), &self.operator()))
     }
 
-    fn data(&self) -> std::path::PathBuf {
+    pub(crate) fn data(&self) -> std::path::PathBuf {
         self.fleet.dir.path().join("data")
     }
 
@@ -108,7 +108,7 @@ impl Guarded {
     }
 
     /// A token that may do this, made by the admin: its id, and itself.
-    async fn token(&self, grants: &[&str], ttl_ms: Option<u64>) -> (String, String) {
+    pub(crate) async fn token(&self, grants: &[&str], ttl_ms: Option<u64>) -> (String, String) {
         let args = CreateTokenArgs {
             name: "test".to_owned(),
             grants: grants.iter().map(|grant| (*grant).to_owned()).collect(),

@@ -2,6 +2,7 @@
 
 mod authorisation;
 mod gateway;
+mod guarded_machines;
 mod harness;
 mod interface;
 mod n1_boot;
