@@ -15,6 +15,9 @@ use crate::brain::{Handle, View};
 /// After this long the table is shown as it is.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Columns of the narrowest terminal that people have.
+const WIDTH: usize = 80;
+
 /// What is shown.
 pub(crate) struct Screen {
     address: SocketAddr,
@@ -103,7 +106,7 @@ fn table(view: &View<'_>, address: SocketAddr, took: Duration) -> String {
     for waiting in view.waiting {
         let line = format!("{} {}", waiting.slot, waiting.reason);
         let line = line.lines().next().unwrap_or_default().to_owned();
-        let _ = writeln!(text, "{}", wrapped(&line, 80));
+        let _ = writeln!(text, "{}", wrapped(&line, WIDTH));
     }
     let healthy = running.iter().filter(|i| i.state == InstanceState::Healthy);
     let healthy = healthy.count();
@@ -118,7 +121,10 @@ fn table(view: &View<'_>, address: SocketAddr, took: Duration) -> String {
     let is_elsewhere = address.to_string() != SYSTEM_ADDRESS;
     let at = is_elsewhere.then(|| format!(" --scheduling {address}"));
     let at = at.unwrap_or_default();
-    let _ = writeln!(text, "  look       {} status{at}", command_line());
+    let command = format!("  look       {} status", command_line());
+    let is_wide = command.chars().count() + at.chars().count() > WIDTH;
+    let gap = if is_wide { " \\\n              " } else { "" };
+    let _ = writeln!(text, "{command}{gap}{at}");
     text.push_str("  stop       Ctrl-C (ends the fleet; kill -9 of this process does not)\n");
     text
 }
