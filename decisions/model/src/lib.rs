@@ -14,6 +14,7 @@ mod node;
 mod resources;
 mod spec;
 mod taints;
+mod wishes;
 
 pub use class::Class;
 pub use instance::{Exit, Failure, Instance, InstanceState, ProcessIdentity};
@@ -28,6 +29,7 @@ pub use spec::{
     ServiceSpec, SpecError,
 };
 pub use taints::{Effect, Taint, Toleration};
+pub use wishes::{Affinity, Spread, Strength, Topology, Wish, Wishes};
 
 /// A point in time, in milliseconds since the Unix epoch. Always an argument, never read here.
 #[derive(

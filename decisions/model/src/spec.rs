@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{NodeId, Revision, ServiceName};
+use crate::{CPU_MILLICORES, MEMORY_BYTES, NodeId, PIDS, Resources, Revision, ServiceName, Wishes};
 
 /// The most replicas one service may ask for.
 pub const REPLICAS_MAX: u32 = 100_000;
@@ -43,6 +43,9 @@ pub struct ServiceSpec {
     /// What an instance may use.
     #[serde(default)]
     pub limits: Limits,
+    /// What it asks of the machine.
+    #[serde(default, skip_serializing_if = "Wishes::is_empty")]
+    pub placement: Wishes,
     /// How long an instance may take to end after SIGTERM, before SIGKILL.
     #[serde(default = "default_grace_ms")]
     pub grace_period_ms: u64,
@@ -250,6 +253,7 @@ impl ServiceSpec {
             restart: RestartPolicy::default(),
             probes: Probes::default(),
             limits: Limits::default(),
+            placement: Wishes::default(),
             grace_period_ms: default_grace_ms(),
             next: None,
             revision: Revision::default(),
@@ -288,6 +292,24 @@ impl ServiceSpec {
             spec.revision = next.revision;
         }
         spec
+    }
+
+    /// What is kept for one instance on its machine: what is asked for, and of what is not, what
+    /// it is limited to.
+    #[must_use]
+    pub fn request(&self) -> Resources {
+        let mut request = self.placement.request.clone();
+        let limits = [
+            (CPU_MILLICORES, self.limits.cpu_millicores),
+            (MEMORY_BYTES, self.limits.memory_bytes),
+            (PIDS, self.limits.pids),
+        ];
+        for (name, limit) in limits {
+            if let Some(limit) = limit {
+                request.0.entry(name.to_owned()).or_insert(limit);
+            }
+        }
+        request
     }
 
     /// Every artifact that some slot runs.

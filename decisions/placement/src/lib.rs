@@ -43,6 +43,7 @@ mod verdict;
 
 pub use cluster::{Choice, Cluster, PlaceError};
 pub use machine::{Facts, Machine};
+pub use model::{Affinity, Spread, Strength, Topology, Wish};
 pub use settings::{Settings, Weights};
-pub use task::{Affinity, Seat, Spread, Strength, Task, Topology, Wanted, Wish};
+pub use task::{Seat, Task, Wanted};
 pub use verdict::{Change, Filter, Margin, Rejection, Verdict};

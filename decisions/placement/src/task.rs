@@ -1,6 +1,8 @@
 //! What is to be placed.
 
-use model::{Class, GpuRequest, LicenseTier, NodeId, Requirement, Resources, Toleration};
+use model::{
+    Affinity, Class, GpuRequest, LicenseTier, NodeId, Requirement, Resources, Spread, Toleration,
+};
 use serde::{Deserialize, Serialize};
 
 /// What one instance asks for. Two tasks with equal fields are interchangeable: the engine keeps
@@ -38,62 +40,6 @@ pub struct Task {
     pub affinities: Vec<Affinity>,
     /// Images and data that it reads: better where they are already.
     pub data: Vec<String>,
-}
-
-/// How evenly a group lies over the zones that could take it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Spread {
-    /// The fullest zone may have at most so many more of the group than the emptiest.
-    pub max_skew: u32,
-    /// Whether that is a must, or only better.
-    pub strength: Strength,
-}
-
-/// Near whom, or far from whom.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Affinity {
-    /// Instances of this group.
-    pub group: String,
-    /// How near.
-    pub within: Topology,
-    /// Together, or apart.
-    pub wish: Wish,
-    /// Whether that is a must, or only better.
-    pub strength: Strength,
-}
-
-/// What counts as one place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Topology {
-    /// One machine.
-    Node,
-    /// Machines that fail together.
-    Zone,
-    /// Zones that are near each other.
-    Region,
-}
-
-/// Whether to be with others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Wish {
-    /// Where they are.
-    Together,
-    /// Where they are not; a hard one also keeps them away from where it is.
-    Apart,
-}
-
-/// How much a wish counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strength {
-    /// A must.
-    Hard,
-    /// Better, weighed against what else is better.
-    Soft,
 }
 
 /// Where a task is, or is to be.

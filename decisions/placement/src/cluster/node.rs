@@ -6,7 +6,7 @@ use crate::cluster::names::{Counts, Names};
 use crate::cluster::shape::Shape;
 use crate::machine::Facts;
 use crate::settings::Settings;
-use crate::task::{Strength, Topology, Wish};
+use crate::{Strength, Topology, Wish};
 
 /// Thousandths of one graphics processor.
 pub(crate) const WHOLE: u16 = 1_000;

@@ -4,7 +4,8 @@ use model::Class;
 use regex_lite::Regex;
 
 use crate::cluster::names::Names;
-use crate::task::{Strength, Task, Topology, Wish};
+use crate::task::Task;
+use crate::{Strength, Topology, Wish};
 
 /// A task made ready for the hot path.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@
 use super::{Area, Place};
 use crate::cluster::node::Presence;
 use crate::cluster::shape::Shape;
-use crate::task::{Strength, Topology, Wish};
 use crate::verdict::{Change, Margin, Verdict};
+use crate::{Strength, Topology, Wish};
 
 pub(super) fn check(shape: &Shape, place: &Place<'_>) -> Verdict {
     within(shape, Topology::Node, &place.node.presence)

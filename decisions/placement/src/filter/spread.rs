@@ -1,8 +1,8 @@
 //! The zones stay even: none gets more than `max_skew` ahead of the one with the fewest.
 
 use super::Area;
+use crate::Strength;
 use crate::cluster::shape::Shape;
-use crate::task::Strength;
 use crate::verdict::{Change, Margin, Verdict};
 
 pub(super) fn check(shape: &Shape, area: &Area<'_>) -> Verdict {

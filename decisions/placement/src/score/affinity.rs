@@ -4,7 +4,7 @@ use super::share;
 use crate::cluster::node::Presence;
 use crate::cluster::shape::Shape;
 use crate::filter::{Area, Place};
-use crate::task::{Strength, Topology, Wish};
+use crate::{Strength, Topology, Wish};
 
 /// The share of the soft wishes about machines that hold there.
 pub(super) fn score(shape: &Shape, place: &Place<'_>) -> f64 {
