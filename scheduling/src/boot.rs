@@ -17,11 +17,13 @@ use crate::announce::{Booted, Registry};
 use crate::brain::{Brain, Handle, MemoryError};
 use crate::config::Config;
 use crate::defaults::{self, Takeover};
-use crate::handlers::{Handlers, Heard, render};
+use crate::handlers::{Handlers, Heard, Leads, render};
 use crate::screen::Screen;
 use crate::shutdown::{self, Remains};
 use crate::trust;
 
+/// The service that says where instances run.
+const PLACER: &str = "resource-scheduler";
 /// Reports under way from the agent to the control loop.
 const REPORTS_QUEUED: usize = 256;
 
@@ -32,7 +34,7 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
     let place = Place::make(&setup.common.data, "scheduling", "logs");
     let place = place.map_err(|e| failed(Exit::Unavailable, &e))?;
     let (mut brain, handle, before) = recall(&place, &config, &local).await?;
-    let fleet = defaults::fleet(config.fleet.as_deref(), config.port_offset)?;
+    let fleet = defaults::fleet(config.fleet.as_deref(), config.port_offset, &local)?;
     let variable = |name: &str| std::env::var(name).ok();
     let takeover = defaults::take_over(fleet, &before, brain.snapshot(), variable)?;
     let (host, facts) = introduction(&setup, &place)?;
@@ -89,6 +91,7 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
         local,
         signer,
         heard: Heard::new(config.node_patience),
+        leads: Leads::new(config.lead_ttl),
         limits,
     };
     let feed = handle.feed().clone();
@@ -116,9 +119,11 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn local_node(config: &Config) -> Result<NodeId, Failure> {
-    if !matches!(config.place.as_str(), "local" | "spread") {
+    if !matches!(config.place.as_str(), "best" | "local" | "spread") {
         let message = format!("place: {:?} is no place", config.place);
-        return Err(Failure::new(Exit::Config, message).with_hint("say `local` or `spread`"));
+        return Err(
+            Failure::new(Exit::Config, message).with_hint("say `best`, `local` or `spread`")
+        );
     }
     NodeId::new(config.node.clone()).map_err(|e| failed(Exit::Config, &e))
 }
@@ -145,9 +150,12 @@ async fn recall(place: &Place, config: &Config, local: &NodeId) -> Result<Recall
         }
         _ => failed(Exit::Unavailable, &e),
     })?;
-    let pinned = (config.place == "local").then(|| local.clone());
+    let pinned = (config.place != "spread").then(|| local.clone());
     let seed = u64::from(std::process::id());
     let mut snapshot = Snapshot::new(pinned, seed);
+    if config.place == "best" {
+        snapshot.placer = ServiceName::new(PLACER).ok();
+    }
     let lost_after_ms = config.lost_after.as_millis();
     snapshot.lost_after_ms = u64::try_from(lost_after_ms).unwrap_or(u64::MAX);
     let recalled = Brain::recall(store, snapshot).await;

@@ -22,8 +22,11 @@ chassis::settings! {
         pub(crate) fleet: Option<PathBuf> = None,
         /// Added to every port of the default fleet, for a second fleet on one machine.
         pub(crate) port_offset: u16 = 0,
-        /// Where instances go: `local`, or `spread` over all machines that have an agent.
-        pub(crate) place: String = "local".to_owned(),
+        /// Where instances go: `best`, where the resource scheduler says (on this machine in a fleet
+        /// without one); `local`, on this machine; or `spread` over all that have an agent.
+        pub(crate) place: String = "best".to_owned(),
+        /// A replica of the resource scheduler that is silent for so long leads no more.
+        pub(crate) lead_ttl: Duration = Duration::from_secs(3),
         /// How long an agent may say nothing before its node counts as away.
         pub(crate) node_patience: Duration = Duration::from_secs(5),
         /// How long a node may be away before what ran there is started elsewhere; 0 s: for ever.

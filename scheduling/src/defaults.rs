@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chassis::{Exit, Failure};
-use model::{REPLICAS_MAX, Revision, ServiceSpec};
+use model::{NodeId, REPLICAS_MAX, Revision, ServiceSpec};
 use reconciliation::{Command, Snapshot};
 use scheduling::{FleetEntry, default_fleet};
 
@@ -24,11 +24,20 @@ pub(crate) struct Takeover {
     pub(crate) taken: Vec<ServiceSpec>,
 }
 
-/// The fleet as it is given: the file, or the default.
-pub(crate) fn fleet(file: Option<&Path>, port_offset: u16) -> Result<Vec<ServiceSpec>, Failure> {
+/// The fleet as it is given: the file, or the default. The default one is pinned to this machine:
+/// it has to boot before anybody can say where things run.
+pub(crate) fn fleet(
+    file: Option<&Path>,
+    port_offset: u16,
+    local: &NodeId,
+) -> Result<Vec<ServiceSpec>, Failure> {
     let Some(path) = file else {
         let wrong = |why| Failure::new(Exit::Config, format!("port_offset: {why}"));
-        return default_fleet(port_offset).map_err(wrong);
+        let mut specs = default_fleet(port_offset).map_err(wrong)?;
+        for spec in &mut specs {
+            spec.node = Some(local.clone());
+        }
+        return Ok(specs);
     };
     let text = std::fs::read_to_string(path).map_err(|e| {
         let message = format!("failed to read the fleet {}: {e}", path.display());

@@ -58,6 +58,10 @@ pub use wire::nodes::{
     DescribeNodeArgs, DescribeNodeReply, NodeFactsInfo, NodeInfo, NodesReply, RemoveNodeArgs,
     RemoveNodeReply, SetDutyArgs, SetDutyReply,
 };
+pub use wire::placement::{
+    LeadArgs, LeadItem, MachineInfo, PlaceArgs, PlaceReply, Placement, PlacementsArgs,
+    PlacementsItem, RenewArgs, RenewReply, ServiceWishes, TaskInfo,
+};
 pub use wire::plans::{
     ExplainArgs, ExplainReply, PlanArgs, PlanReply, PlannedAction, ProposedChange, WaitingSlot,
 };
@@ -130,4 +134,12 @@ rpc::service! {
     /// For agents: tokens for the instances that a node was given.
     idempotent 424 INSTANCE_TOKENS_PROCEDURE
         instance_tokens(InstanceTokensArgs) -> InstanceTokensReply;
+    /// For the placer that leads: where instances that wait are to run.
+    write 425 PLACE_PROCEDURE place(PlaceArgs) -> PlaceReply;
+    /// For placers: machines, what services ask for, and what is where; then every change of it.
+    read_stream 426 PLACEMENTS_PROCEDURE placements(PlacementsArgs) -> PlacementsItem;
+    /// For placers: to be a candidate for as long as it is held open, and to learn who leads.
+    write_stream 427 LEAD_PROCEDURE lead(LeadArgs) -> LeadItem;
+    /// For placers: to stay a candidate.
+    idempotent 428 RENEW_PROCEDURE renew(RenewArgs) -> RenewReply;
 }

@@ -15,6 +15,10 @@ pub const NODE_IN_USE: &str = "node-in-use";
 pub const NODE_SILENT: &str = "node-silent";
 /// Only the agent of another machine gets the tokens of the instances there.
 pub const NOT_ITS_AGENT: &str = "not-its-agent";
+/// Another replica of the placer decides now.
+pub const DEPOSED: &str = "deposed";
+/// Whoever renews is no candidate any more.
+pub const NO_CANDIDATE: &str = "no-candidate";
 /// A duty is `open`, `cordoned` or `draining`.
 pub const INVALID_DUTY: &str = "invalid-duty";
 /// Replicas are a number from 0 to 100000.

@@ -9,13 +9,14 @@ use client::scheduling::{
     ApplyArgs, ApplyReply, AssignmentsArgs, AssignmentsItem, DeleteServiceArgs, DeleteServiceReply,
     DescribeNodeArgs, DescribeNodeReply, EventItem, EventsArgs, ExplainArgs, ExplainReply,
     GetServiceArgs, GetServiceReply, InstanceInfo, InstanceState, InstanceTokensArgs,
-    InstanceTokensReply, InstanceUsage, ListInstancesArgs, ListInstancesReply, ListServicesReply,
-    LogLine, LogStream, LogsArgs, NodeFactsInfo, NodeInfo, NodesReply, PlanArgs, PlanReply,
-    PlannedAction, ProposedChange, RemoveNodeArgs, RemoveNodeReply, ReportArgs, ReportReply,
-    RestartArgs, RestartReply, ScaleServiceArgs, ScaleServiceReply, ScheduleServiceArgs,
-    ScheduleServiceReply, Scheduling, SchedulingDispatch, ServiceInfo, SetDutyArgs, SetDutyReply,
-    StopInstanceArgs, StopInstanceReply, UsageArgs, UsageReply, WaitingSlot, WatchArgs, WatchItem,
-    reason,
+    InstanceTokensReply, InstanceUsage, LeadArgs, LeadItem, ListInstancesArgs, ListInstancesReply,
+    ListServicesReply, LogLine, LogStream, LogsArgs, NodeFactsInfo, NodeInfo, NodesReply,
+    PlaceArgs, PlaceReply, PlacementsArgs, PlacementsItem, PlanArgs, PlanReply, PlannedAction,
+    ProposedChange, RemoveNodeArgs, RemoveNodeReply, RenewArgs, RenewReply, ReportArgs,
+    ReportReply, RestartArgs, RestartReply, ScaleServiceArgs, ScaleServiceReply,
+    ScheduleServiceArgs, ScheduleServiceReply, Scheduling, SchedulingDispatch, ServiceInfo,
+    SetDutyArgs, SetDutyReply, StopInstanceArgs, StopInstanceReply, UsageArgs, UsageReply,
+    WaitingSlot, WatchArgs, WatchItem, reason,
 };
 use rpc::{Code, Context, Empty, Error, Running, Server, StreamSender};
 use tokio::runtime::Runtime;
@@ -583,6 +584,37 @@ impl Scheduling for Answers {
             fleet_key: String::new(),
             lifetime_ms: 0,
             tokens: Vec::new(),
+        })
+    }
+
+    async fn place(&self, _: &Context, args: PlaceArgs) -> Result<PlaceReply, Error> {
+        Ok(PlaceReply {
+            refused: args.decisions.iter().map(|_| None).collect(),
+            revision: 17,
+        })
+    }
+
+    async fn placements(
+        &self,
+        _: &Context,
+        _: PlacementsArgs,
+        out: StreamSender<PlacementsItem>,
+    ) -> Result<(), Error> {
+        out.send(&PlacementsItem::default()).await
+    }
+
+    async fn lead(
+        &self,
+        _: &Context,
+        _: LeadArgs,
+        out: StreamSender<LeadItem>,
+    ) -> Result<(), Error> {
+        out.send(&LeadItem::default()).await
+    }
+
+    async fn renew(&self, _: &Context, _: RenewArgs) -> Result<RenewReply, Error> {
+        Ok(RenewReply {
+            lead: LeadItem::default(),
         })
     }
 

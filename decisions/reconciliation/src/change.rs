@@ -7,7 +7,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{SlotRecord, Snapshot};
+use crate::{Leader, SlotRecord, Snapshot};
 
 /// One record to put or delete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub enum Write {
     PutNode(Node),
     /// A node left the fleet.
     DeleteNode(NodeId),
+    /// Another replica of the placer decides from now on; one key, overwritten each time.
+    PutLeader(Leader),
     /// The revision of the state that these changes lead to; one key, overwritten each time.
     PutRevision(Revision),
 }
@@ -101,6 +103,8 @@ pub enum EventKind {
     GaveUp,
     /// A node came, went, or was cordoned.
     NodeChanged,
+    /// One of its replicas decides from now on.
+    Elected,
 }
 
 impl EventKind {
@@ -123,6 +127,7 @@ impl EventKind {
             Self::Lost => "lost",
             Self::GaveUp => "given up",
             Self::NodeChanged => "node",
+            Self::Elected => "elected",
         }
     }
 }

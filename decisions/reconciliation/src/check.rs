@@ -174,7 +174,7 @@ impl<'a> Judge<'a> {
 
     /// Whether this is where the spec says that it is started.
     fn target(&self, spec: &ServiceSpec, to: Option<&NodeId>, id: &InstanceId) -> Verdict {
-        let placer = self.snapshot.placer.as_ref();
+        let placer = self.snapshot.placer.as_ref().filter(|p| **p != spec.name);
         let placer = placer.and_then(|placer| self.snapshot.specs.get(placer));
         let asked = spec.node.is_none() && placer.is_some_and(|spec| spec.replicas > 0);
         let decides = to.is_some() != asked;

@@ -9,7 +9,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 
 use crate::change::Ledger;
-use crate::{Change, Cycle, EventKind, Snapshot, Subject, Write, check_dependencies, nodes};
+use crate::{Change, Cycle, EventKind, Snapshot, Subject, Write, check_dependencies, nodes, place};
 
 /// What an operator (or, for nodes, an agent's connection) asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +83,11 @@ pub enum Command {
     RemoveNode {
         /// Which.
         node: NodeId,
+    },
+    /// Let another replica of the placer decide. Its generation is the next one.
+    Elect {
+        /// What it calls itself.
+        leader: String,
     },
 }
 
@@ -194,6 +199,7 @@ pub fn command(
         Command::DescribeNode { node, facts } => nodes::describe(snapshot, &node, *facts, now),
         Command::SetDuty { node, duty } => nodes::set_duty(snapshot, &node, duty, now),
         Command::RemoveNode { node } => nodes::remove(snapshot, node, now),
+        Command::Elect { leader } => Ok(place::elect(snapshot, leader, now)),
     }
 }
 

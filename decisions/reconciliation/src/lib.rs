@@ -33,6 +33,7 @@
 //! 8. A node that is drained is emptied service by service: a stand-in is healthy before anything
 //!    goes, and one instance goes at a time.
 //! 9. What has no node of its own waits for [`place`] while a [`Snapshot::placer`] is wished for.
+//!    Only the [`Snapshot::leader`] places, and nothing where there is no room for it.
 //!
 //! No clock, no I/O, no randomness: time is an argument, jitter is a hash of [`Snapshot::seed`].
 
@@ -57,10 +58,10 @@ pub use command::{Command, CommandError, RollStep, command};
 pub use dependencies::{Cycle, check_dependencies};
 pub use execute::{StalePlan, execute};
 pub use observe::{Ignored, Observation, Report, observe};
-pub use place::{Decision, Refusal, place};
+pub use place::{Decision, Deposed, Placed, Refusal, place};
 pub use plan::{Action, Create, Place, Plan, StopReason, WaitReason, Waiting};
 pub use planner::{
     DYNAMIC_PORT_FIRST, DYNAMIC_PORT_LAST, LOST_PAUSE_MANY_MS, LOST_PAUSE_MS, PORT_AVOIDED_MS,
     RECORDS_KEPT, backoff_ms, plan,
 };
-pub use snapshot::{GivenUp, SlotRecord, Snapshot};
+pub use snapshot::{GivenUp, Leader, SlotRecord, Snapshot};

@@ -3,15 +3,17 @@
 //! Decisions are made elsewhere, from a state that may be old by now, so each is looked at again
 //! when it arrives: what no longer holds is refused with its reason, and decided anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Instance, InstanceId, InstanceState, NodeId, Timestamp};
+use model::{
+    Generation, Instance, InstanceId, InstanceState, NodeId, Resources, ServiceSpec, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::change::Ledger;
 use crate::plan::Place;
 use crate::planner::Places;
-use crate::{Change, Snapshot, Write};
+use crate::{Change, EventKind, Leader, Snapshot, Subject, Write};
 
 /// What was decided about one instance that waits for a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,21 +70,68 @@ pub enum Refusal {
     /// There is no port for it.
     #[error("{0}")]
     NoPort(String),
+    /// What is there is kept for others.
+    #[error("node {node} has {free} {resource} to give, and {asked} are asked for")]
+    NoRoom {
+        /// Where.
+        node: NodeId,
+        /// Of what.
+        resource: String,
+        /// How much nobody has.
+        free: u64,
+        /// How much it asks for.
+        asked: u64,
+    },
 }
 
-/// Takes decisions into the state, each for itself.
+/// Whoever decided decides no longer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("generation {by} decides no longer: {} leads, with generation {}", .leader.name, .leader.generation.0)]
+pub struct Deposed {
+    /// The generation that it was elected with.
+    pub by: u64,
+    /// Who decides now.
+    pub leader: Leader,
+}
+
+/// What came of decisions: the changes, and for each decision whether it was taken.
+pub type Placed = (Vec<Change>, Vec<Result<(), Refusal>>);
+
+/// Takes decisions of the leader `by` into the state, each for itself.
+///
+/// # Errors
+/// [`Deposed`] when another one leads; nothing has changed then.
 pub fn place(
     snapshot: &mut Snapshot,
+    by: Generation,
     decisions: &[Decision],
     now: Timestamp,
-) -> (Vec<Change>, Vec<Result<(), Refusal>>) {
+) -> Result<Placed, Deposed> {
+    if by != snapshot.leader.generation {
+        let leader = snapshot.leader.clone();
+        return Err(Deposed { by: by.0, leader });
+    }
     let judged = judge(snapshot, decisions, now);
     let mut ledger = Ledger::new(snapshot, now);
     let mut verdicts = Vec::with_capacity(decisions.len());
     for (decision, verdict) in decisions.iter().zip(judged) {
         verdicts.push(verdict.map(|port| ledger.take(decision, port)));
     }
-    (ledger.finish(), verdicts)
+    Ok((ledger.finish(), verdicts))
+}
+
+/// Lets another replica decide.
+pub(crate) fn elect(snapshot: &mut Snapshot, name: String, now: Timestamp) -> Vec<Change> {
+    let generation = Generation(snapshot.leader.generation.0 + 1);
+    let placer = snapshot.placer.clone();
+    let why = format!("{name}, with generation {}", generation.0);
+    let mut ledger = Ledger::new(snapshot, now);
+    let write = Write::PutLeader(Leader { name, generation });
+    match placer {
+        Some(placer) => ledger.tell(write, Subject::Service(placer), EventKind::Elected, why),
+        None => ledger.write(write),
+    }
+    ledger.finish()
 }
 
 /// The port that each placement gets, or why it is refused.
@@ -93,6 +142,7 @@ fn judge(
 ) -> Vec<Result<Option<u16>, Refusal>> {
     let all: Vec<&Instance> = snapshot.instances.values().collect();
     let mut places = Places::new(snapshot, &all, now);
+    let mut rooms = Rooms::new(snapshot, decisions);
     let mut decided = BTreeSet::new();
     let verdicts = decisions.iter().map(|decision| {
         let (Decision::On { instance, .. } | Decision::Nowhere { instance, .. }) = decision;
@@ -102,7 +152,15 @@ fn judge(
             return Err(Refusal::NotPending { instance, state });
         }
         match decision {
-            Decision::On { node, .. } => port(snapshot, &mut places, instance, node),
+            Decision::On { node, .. } => {
+                let spec = target(snapshot, instance, node)?.at(instance.slot.index);
+                let request = spec.request();
+                rooms.check(node, &request)?;
+                let taken = places.take_port(&spec, &instance.slot, node);
+                let port = taken.map_err(|(why, _)| Refusal::NoPort(why.to_string()))?;
+                rooms.take(node, &request);
+                Ok(port)
+            }
             Decision::Nowhere { .. } => Ok(None),
         }
     });
@@ -149,12 +207,12 @@ fn pending<'a>(snapshot: &'a Snapshot, id: &InstanceId) -> Result<&'a Instance, 
     Ok(instance)
 }
 
-fn port(
-    snapshot: &Snapshot,
-    places: &mut Places<'_>,
+/// The spec of an instance that may be started there.
+fn target<'a>(
+    snapshot: &'a Snapshot,
     id: &InstanceId,
     node: &NodeId,
-) -> Result<Option<u16>, Refusal> {
+) -> Result<&'a ServiceSpec, Refusal> {
     let known = snapshot.nodes.get(node);
     if !known.is_some_and(model::Node::takes_work) {
         return Err(Refusal::NotOpen {
@@ -170,6 +228,62 @@ fn port(
             node: own.clone(),
         });
     }
-    let taken = places.take_port(spec, &id.slot, node);
-    taken.map_err(|(why, _)| Refusal::NoPort(why.to_string()))
+    Ok(spec)
+}
+
+/// How much is left on the nodes that are decided on.
+struct Rooms<'a>(BTreeMap<&'a NodeId, Resources>);
+
+impl<'a> Rooms<'a> {
+    fn new(snapshot: &Snapshot, decisions: &'a [Decision]) -> Self {
+        let mut rooms = BTreeMap::new();
+        for decision in decisions {
+            let Decision::On { node, .. } = decision else {
+                continue;
+            };
+            let known = snapshot.nodes.get(node);
+            let has = known.map_or_else(Resources::default, |node| node.facts.resources.clone());
+            rooms.entry(node).or_insert(has);
+        }
+        let mut rooms = Self(rooms);
+        for instance in snapshot.instances.values() {
+            let node = instance
+                .node
+                .as_ref()
+                .filter(|_| !instance.state.is_terminal());
+            let here = node.filter(|node| rooms.0.contains_key(node));
+            let spec = snapshot.specs.get(&instance.id.slot.service);
+            if let (Some(node), Some(spec)) = (here, spec) {
+                rooms.take(node, &spec.request());
+            }
+        }
+        rooms
+    }
+
+    fn check(&self, node: &NodeId, request: &Resources) -> Result<(), Refusal> {
+        let room = self.0.get(node);
+        let free = |resource: &str| room.map_or(0, |room| room.get(resource));
+        let short = request
+            .iter()
+            .find(|(resource, asked)| *asked > free(resource));
+        short.map_or(Ok(()), |(resource, asked)| {
+            Err(Refusal::NoRoom {
+                node: node.clone(),
+                resource: resource.to_owned(),
+                free: free(resource),
+                asked,
+            })
+        })
+    }
+
+    fn take(&mut self, node: &NodeId, request: &Resources) {
+        let Some(room) = self.0.get_mut(node) else {
+            return;
+        };
+        for (resource, amount) in request.iter() {
+            if let Some(left) = room.0.get_mut(resource) {
+                *left = left.saturating_sub(amount);
+            }
+        }
+    }
 }

@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub nodes: BTreeMap<NodeId, Node>,
     /// What must be remembered of a slot even when its instances are forgotten.
     pub slots: BTreeMap<Slot, SlotRecord>,
+    /// Whose decisions of a placer count; nobody's before the first was elected.
+    pub leader: Leader,
     /// Where everything is started that has no node of its own; without it, on the open node that
     /// has the fewest instances. A setting, not state: never persisted.
     pub local_node: Option<NodeId>,
@@ -34,6 +36,15 @@ pub struct Snapshot {
     pub lost_after_ms: u64,
     /// What restart jitter is drawn from. A setting, not state: never persisted.
     pub seed: u64,
+}
+
+/// One replica of the placer: the one that decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leader {
+    /// What it calls itself.
+    pub name: String,
+    /// Grows with every election; what an older one decides is refused.
+    pub generation: Generation,
 }
 
 /// What is remembered of a slot for ever.
@@ -80,15 +91,18 @@ impl Snapshot {
             Write::PutSlot(slot, record) => drop(self.slots.insert(slot, record)),
             Write::PutNode(node) => drop(self.nodes.insert(node.id.clone(), node)),
             Write::DeleteNode(id) => drop(self.nodes.remove(&id)),
+            Write::PutLeader(leader) => self.leader = leader,
             Write::PutRevision(revision) => self.revision = revision,
         }
     }
 
-    /// Whether another service says where instances of this spec are started.
+    /// Whether another service says where instances of this spec are started. Where the placer
+    /// itself starts it does not say: nobody would.
     #[must_use]
     pub fn asks_placer(&self, spec: &ServiceSpec) -> bool {
         let wished = |placer| self.specs.get(placer).is_some_and(|spec| spec.replicas > 0);
-        spec.node.is_none() && self.placer.as_ref().is_some_and(wished)
+        let other = self.placer.as_ref().filter(|placer| **placer != spec.name);
+        spec.node.is_none() && other.is_some_and(wished)
     }
 
     /// The instances of one service, by slot and generation.

@@ -5,7 +5,7 @@ mod common;
 use common::{Fleet, creations, id, name, node, said, spec, waits};
 use model::{Duty, InstanceState, NodeStatus};
 use reconciliation::{
-    Action, Command, CommandError, Decision, LOST_PAUSE_MANY_MS, LOST_PAUSE_MS, Refusal,
+    Action, Command, CommandError, Decision, LOST_PAUSE_MANY_MS, LOST_PAUSE_MS, Placed, Refusal,
     WaitReason, place,
 };
 
@@ -253,6 +253,12 @@ fn with_placer(nodes: &[&str]) -> Fleet {
     fleet
 }
 
+/// As the one that leads.
+fn taken(fleet: &mut Fleet, decisions: &[Decision]) -> Placed {
+    let by = fleet.snapshot.leader.generation;
+    place(&mut fleet.snapshot, by, decisions, fleet.now).unwrap()
+}
+
 fn decided(instance: &str, on: &str) -> Decision {
     Decision::On {
         instance: id(instance),
@@ -270,8 +276,7 @@ fn while_a_placer_is_wished_for_new_instances_wait_for_its_decision() {
     assert_eq!(fleet.live("echo"), ["echo.0.1 pending"]);
     let said = fleet.plan().waiting[0].reason.to_string();
     assert!(said.starts_with("echo.0.1 waits for a node"), "{said}");
-    let now = fleet.now;
-    let (_, verdicts) = place(&mut fleet.snapshot, &[decided("echo.0.1", "n2")], now);
+    let (_, verdicts) = taken(&mut fleet, &[decided("echo.0.1", "n2")]);
     assert_eq!(verdicts, [Ok(())]);
     let placed = &fleet.snapshot.instances[&id("echo.0.1")];
     assert_eq!(
@@ -310,8 +315,7 @@ fn decisions_that_no_longer_hold_are_refused_each_with_its_reason() {
         decided("echo.7.1", "n3"),
         decided("placer.0.1", "n3"),
     ];
-    let now = fleet.now;
-    let (changes, verdicts) = place(&mut fleet.snapshot, &decisions, now);
+    let (changes, verdicts) = taken(&mut fleet, &decisions);
     let said: Vec<String> = verdicts
         .into_iter()
         .map(|verdict| verdict.map_or_else(|refusal| refusal.to_string(), |()| "ok".to_owned()))
@@ -343,10 +347,9 @@ fn why_there_is_no_place_is_told_and_told_once() {
         instance: id("echo.0.1"),
         why,
     }];
-    let now = fleet.now;
-    let (changes, _) = place(&mut fleet.snapshot, &nowhere, now);
+    let (changes, _) = taken(&mut fleet, &nowhere);
     assert_eq!(changes.len(), 2);
-    let (changes, _) = place(&mut fleet.snapshot, &nowhere, now);
+    let (changes, _) = taken(&mut fleet, &nowhere);
     assert!(changes.is_empty());
     let said = fleet.plan().waiting[0].reason.to_string();
     assert_eq!(
@@ -361,10 +364,59 @@ fn ports_of_a_batch_do_not_collide() {
     fleet.apply(spec("echo", 3));
     fleet.step();
     let decisions = ["echo.0.1", "echo.1.1", "echo.2.1"].map(|id| decided(id, "n2"));
-    let now = fleet.now;
-    let (_, verdicts) = place(&mut fleet.snapshot, &decisions, now);
+    let (_, verdicts) = taken(&mut fleet, &decisions);
     assert_eq!(verdicts, [Ok::<(), Refusal>(()), Ok(()), Ok(())]);
     let all = fleet.snapshot.instances_of(&name("echo"));
     let ports: Vec<_> = all.filter_map(|i| i.port).collect();
     assert_eq!(ports, [12_000, 12_001, 12_002]);
+}
+
+#[test]
+fn whoever_was_deposed_places_nothing_any_more() {
+    let mut fleet = with_placer(&["n1"]);
+    fleet.apply(spec("echo", 1));
+    fleet.step();
+    let elect = |leader: &str| Command::Elect {
+        leader: leader.to_owned(),
+    };
+    fleet.command(elect("one")).unwrap();
+    let one = fleet.snapshot.leader.generation;
+    fleet.command(elect("two")).unwrap();
+    let decisions = [decided("echo.0.1", "n1")];
+    let now = fleet.now;
+    let refused = place(&mut fleet.snapshot, one, &decisions, now).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "generation 1 decides no longer: two leads, with generation 2"
+    );
+    assert_eq!(fleet.live("echo"), ["echo.0.1 pending"]);
+    let (_, verdicts) = taken(&mut fleet, &decisions);
+    assert_eq!(verdicts, [Ok(())]);
+}
+
+#[test]
+fn what_is_there_is_given_once() {
+    let mut fleet = with_placer(&["n1"]);
+    let facts = model::NodeFacts {
+        resources: model::Resources::default().with(model::CPU_MILLICORES, 2_000),
+        ..model::NodeFacts::default()
+    };
+    let node = node("n1");
+    let facts = Box::new(facts);
+    fleet
+        .command(Command::DescribeNode { node, facts })
+        .unwrap();
+    let mut wish = spec("echo", 3);
+    wish.limits.cpu_millicores = Some(900);
+    fleet.apply(wish);
+    fleet.step();
+    let decisions = ["echo.0.1", "echo.1.1", "echo.2.1"].map(|id| decided(id, "n1"));
+    let (_, verdicts) = taken(&mut fleet, &decisions);
+    let refused = verdicts[2].clone().unwrap_err();
+    assert_eq!(verdicts[..2], [Ok(()), Ok(())]);
+    let said = "node n1 has 200 cpu_millicores to give, and 900 are asked for";
+    assert_eq!(refused.to_string(), said);
+    // And when it comes again, what has been placed before counts too.
+    let (_, verdicts) = taken(&mut fleet, &decisions[2..]);
+    assert_eq!(verdicts[0].clone().unwrap_err().to_string(), said);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use model::{InstanceId, InstanceState, ServiceName};
+use model::{InstanceId, InstanceState, NodeId, ServiceName};
 use reconciliation::{Change, Event, Write};
 use tokio::sync::watch;
 
@@ -16,7 +16,11 @@ const COMMITS_KEPT: usize = 4_096;
 /// The records that one commit touched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Touched {
+    /// Services that anything was touched of.
     pub(crate) services: BTreeSet<ServiceName>,
+    /// Services whose spec was.
+    pub(crate) specs: BTreeSet<ServiceName>,
+    pub(crate) nodes: BTreeSet<NodeId>,
     pub(crate) instances: BTreeSet<InstanceId>,
 }
 
@@ -25,15 +29,22 @@ impl Touched {
         let mut touched = Self::default();
         for write in changes.iter().filter_map(|change| change.write.as_ref()) {
             match write {
-                Write::PutSpec(spec) => touched.service(&spec.name),
-                Write::DeleteSpec(name) => touched.service(name),
+                Write::PutSpec(spec) => touched.spec(&spec.name),
+                Write::DeleteSpec(name) => touched.spec(name),
                 Write::PutInstance(instance) => touched.instance(&instance.id),
                 Write::DeleteInstance(id) => touched.instance(id),
                 Write::PutSlot(slot, _) => touched.service(&slot.service),
-                Write::PutNode(_) | Write::DeleteNode(_) | Write::PutRevision(_) => {}
+                Write::PutNode(node) => drop(touched.nodes.insert(node.id.clone())),
+                Write::DeleteNode(id) => drop(touched.nodes.insert(id.clone())),
+                Write::PutLeader(_) | Write::PutRevision(_) => {}
             }
         }
         touched
+    }
+
+    fn spec(&mut self, name: &ServiceName) {
+        self.service(name);
+        self.specs.insert(name.clone());
     }
 
     fn service(&mut self, name: &ServiceName) {
@@ -47,6 +58,8 @@ impl Touched {
 
     fn add(&mut self, other: &Self) {
         self.services.extend(other.services.iter().cloned());
+        self.specs.extend(other.specs.iter().cloned());
+        self.nodes.extend(other.nodes.iter().cloned());
         self.instances.extend(other.instances.iter().cloned());
     }
 }
@@ -195,6 +208,7 @@ mod tests {
         Touched {
             services: BTreeSet::from([id.slot.service.clone()]),
             instances: BTreeSet::from([id]),
+            ..Touched::default()
         }
     }
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use model::{InstanceState, NodeId, ServiceName, Timestamp};
-use reconciliation::{Command, CommandError, Report, Snapshot, Waiting};
+use model::{Generation, InstanceState, NodeId, ServiceName, Timestamp};
+use reconciliation::{Command, CommandError, Decision, Deposed, Report, Snapshot, Waiting};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::publish::Assigned;
-use super::{Done, Feed, Input};
+use super::{Done, Feed, Input, Placed};
 
 /// A look at the state, all of which is durable.
 pub(crate) struct View<'a> {
@@ -70,6 +70,15 @@ impl Handle {
     pub(crate) async fn tell(&self, reports: Vec<Report>) -> Result<(), Refused> {
         let sent = self.inputs.send(Input::Reports(reports, None)).await;
         sent.map_err(|_| Refused::Gone)
+    }
+
+    /// Takes what the placer of this generation decided; answers when it is durable.
+    pub(crate) async fn place(
+        &self,
+        by: Generation,
+        decisions: Vec<Decision>,
+    ) -> Result<Result<Placed, Deposed>, Refused> {
+        self.ask(|reply| Input::Place(by, decisions, reply)).await?
     }
 
     /// Looks at the state.

@@ -7,6 +7,7 @@
 //! | `slot/SLOT` | what is remembered of a slot |
 //! | `node/NAME` | a machine |
 //! | `events/NUMBER` | the events of one commit; the number of the first, 20 digits |
+//! | `leader` | whose decisions of a placer count |
 //! | `default/NAME` | a default of the fleet, as it was when it was taken over |
 //! | `revision` | of the state |
 //!
@@ -108,6 +109,7 @@ impl<S: Store> Memory<S> {
                 Write::PutSlot(slot, record)
             }
             "node" => Write::PutNode(read(&key, value)?),
+            "leader" => Write::PutLeader(read(&key, value)?),
             "revision" => Write::PutRevision(read(&key, value)?),
             "events" => {
                 let events: Numbered = read(&key, value)?;
@@ -218,6 +220,7 @@ impl Writes {
             Write::PutSlot(slot, record) => put(slot_key(slot), &(slot, record))?,
             Write::PutNode(node) => put(node_key(&node.id), node)?,
             Write::DeleteNode(id) => Op::delete(node_key(id)),
+            Write::PutLeader(leader) => put("leader".to_owned(), leader)?,
             Write::PutRevision(revision) => {
                 self.revision = Some(*revision);
                 return Ok(());

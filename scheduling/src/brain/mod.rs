@@ -20,8 +20,10 @@ mod publish;
 
 use std::collections::BTreeMap;
 
-use model::{NodeId, ServiceSpec, Timestamp};
-use reconciliation::{Change, Command, CommandError, Plan, Report, Snapshot, Waiting};
+use model::{Generation, NodeId, ServiceSpec, Timestamp};
+use reconciliation::{
+    Change, Command, CommandError, Decision, Deposed, Plan, Refusal, Report, Snapshot, Waiting,
+};
 use store::Store;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
@@ -43,6 +45,8 @@ enum Input {
     Commands(Vec<Command>, oneshot::Sender<Result<Done, Refused>>),
     /// What an agent saw; the answer says what was ignored.
     Reports(Vec<Report>, Option<oneshot::Sender<(u64, Vec<String>)>>),
+    /// What the placer of this generation decided.
+    Place(Generation, Vec<Decision>, oneshot::Sender<PlaceAnswer>),
     /// A look at the state.
     Read(Box<dyn FnOnce(&View<'_>) + Send>),
     /// An agent that wants its assignments.
@@ -61,6 +65,15 @@ pub(crate) struct Done {
     pub(crate) revision: u64,
     pub(crate) changed: bool,
 }
+
+/// What came of a placer's decisions.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) verdicts: Vec<Result<(), Refusal>>,
+    pub(crate) revision: u64,
+}
+
+type PlaceAnswer = Result<Result<Placed, Deposed>, Refused>;
 
 /// The owner of the state.
 pub(crate) struct Brain<S> {
@@ -195,6 +208,14 @@ impl<S: Store> Brain<S> {
                     })
                 })
             }
+            Input::Place(by, decisions, reply) => {
+                let answer = self.place(by, &decisions, changes);
+                Some(Box::new(move |view| {
+                    let revision = view.snapshot.revision.0;
+                    let placed = |verdicts| Placed { verdicts, revision };
+                    let _ = reply.send(answer.map(|answer| answer.map(placed)));
+                }))
+            }
             Input::Read(look) => Some(look),
             Input::Subscribe(node, reply) => {
                 let _ = reply.send(self.agents.subscribe(&node, &self.snapshot));
@@ -245,6 +266,23 @@ impl<S: Store> Brain<S> {
         let changed = !made.is_empty();
         changes.extend(made);
         Ok(changed)
+    }
+
+    fn place(
+        &mut self,
+        by: Generation,
+        decisions: &[Decision],
+        changes: &mut Vec<Change>,
+    ) -> Result<Result<Vec<Result<(), Refusal>>, Deposed>, Refused> {
+        if self.draining {
+            return Err(Refused::Draining);
+        }
+        let now = self.clock.now();
+        let placed = reconciliation::place(&mut self.snapshot, by, decisions, now);
+        Ok(placed.map(|(made, verdicts)| {
+            changes.extend(made);
+            verdicts
+        }))
     }
 
     fn reports(&mut self, reports: &[Report], changes: &mut Vec<Change>) -> Vec<String> {

@@ -6,8 +6,10 @@ mod explain;
 mod feeds;
 mod heard;
 mod instances;
+mod leads;
 mod logs;
 mod nodes;
+mod placement;
 mod plans;
 pub(crate) mod render;
 mod rollouts;
@@ -21,16 +23,18 @@ use scheduling::agent::{Artifacts, Processes, Signer};
 use scheduling::{
     ApplyArgs, ApplyReply, AssignmentsArgs, AssignmentsItem, DeleteServiceArgs, DeleteServiceReply,
     DescribeNodeArgs, DescribeNodeReply, EventItem, EventsArgs, ExplainArgs, ExplainReply,
-    GetServiceArgs, GetServiceReply, InstanceTokensArgs, InstanceTokensReply, ListInstancesArgs,
-    ListInstancesReply, ListServicesReply, LogLine, LogsArgs, NodesReply, PlanArgs, PlanReply,
-    RemoveNodeArgs, RemoveNodeReply, ReportArgs, ReportReply, RestartArgs, RestartReply, RollArgs,
-    RollReply, RolloutArgs, RolloutReply, ScaleServiceArgs, ScaleServiceReply, ScheduleServiceArgs,
-    ScheduleServiceReply, Scheduling, SetDutyArgs, SetDutyReply, StopInstanceArgs,
-    StopInstanceReply, UsageArgs, UsageReply, WatchArgs, WatchItem,
+    GetServiceArgs, GetServiceReply, InstanceTokensArgs, InstanceTokensReply, LeadArgs, LeadItem,
+    ListInstancesArgs, ListInstancesReply, ListServicesReply, LogLine, LogsArgs, NodesReply,
+    PlaceArgs, PlaceReply, PlacementsArgs, PlacementsItem, PlanArgs, PlanReply, RemoveNodeArgs,
+    RemoveNodeReply, RenewArgs, RenewReply, ReportArgs, ReportReply, RestartArgs, RestartReply,
+    RollArgs, RollReply, RolloutArgs, RolloutReply, ScaleServiceArgs, ScaleServiceReply,
+    ScheduleServiceArgs, ScheduleServiceReply, Scheduling, SetDutyArgs, SetDutyReply,
+    StopInstanceArgs, StopInstanceReply, UsageArgs, UsageReply, WatchArgs, WatchItem,
 };
 use supervision::Runtime;
 
 pub(crate) use self::heard::Heard;
+pub(crate) use self::leads::Leads;
 use crate::brain::Handle;
 
 /// What the procedures work with.
@@ -45,6 +49,8 @@ pub(crate) struct Handlers {
     pub(crate) signer: Option<Arc<Signer>>,
     /// When the agents of other machines were heard of.
     pub(crate) heard: Heard,
+    /// Which replica of the placer decides.
+    pub(crate) leads: Leads,
     /// What this machine can limit, in a sentence.
     pub(crate) limits: String,
 }
@@ -196,6 +202,32 @@ impl Scheduling for Handlers {
         args: InstanceTokensArgs,
     ) -> Result<InstanceTokensReply, Error> {
         agents::instance_tokens(self, context, args).await
+    }
+
+    async fn place(&self, _: &Context, args: PlaceArgs) -> Result<PlaceReply, Error> {
+        placement::place(self, args).await
+    }
+
+    async fn placements(
+        &self,
+        _: &Context,
+        args: PlacementsArgs,
+        out: StreamSender<PlacementsItem>,
+    ) -> Result<(), Error> {
+        placement::placements(self, args, out).await
+    }
+
+    async fn lead(
+        &self,
+        _: &Context,
+        args: LeadArgs,
+        out: StreamSender<LeadItem>,
+    ) -> Result<(), Error> {
+        leads::lead(self, args, out).await
+    }
+
+    async fn renew(&self, _: &Context, args: RenewArgs) -> Result<RenewReply, Error> {
+        leads::renew(self, &args)
     }
 
     async fn usage(&self, _: &Context, args: UsageArgs) -> Result<UsageReply, Error> {

@@ -43,7 +43,7 @@ async fn a_machine_joins_with_a_token_and_its_instances_speak_with_tokens_of_the
         .await
         .unwrap()
         .spec;
-    let spec = format!("node = \"far\"\n{spec}");
+    let spec = spec.replace("node = \"local\"", "node = \"far\"");
     operator
         .apply(&ApplyArgs { spec, wait_ms: 0 })
         .await
