@@ -4,9 +4,12 @@
 //! answers the built-in procedures (`HEALTH`, `DESCRIBE`, `METRICS`, `DRAIN`) and drains. It has no
 //! procedures of its own yet; 1201 to 1299 are its numbers.
 //!
+//! The scheduler that they will have is [`scheduler`]: a library with its own clock.
 //! It will accept pass windows, order them by deadline, and have them run in time.
 
 /// The name under which discovery knows it.
 pub const SYSTEM_NAME: &str = "passes";
 /// Where it listens unless it is told otherwise.
 pub const SYSTEM_ADDRESS: &str = "127.0.0.1:11400";
+
+pub mod scheduler;
