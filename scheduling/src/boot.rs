@@ -94,10 +94,14 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
         leads: Leads::new(config.lead_ttl),
         limits,
     };
-    let feed = handle.feed().clone();
-    setup.add_metrics(move || feed.metrics());
+    add_metrics(&setup, &handle);
     let server = setup.server().service(SchedulingDispatch::new(handlers));
     Ok(App::new(server).on_stop(move |reason| shutdown::stop_fleet(reason, handle, remains)))
+}
+
+fn add_metrics(setup: &Setup<Config>, brain: &Handle) {
+    let feed = brain.feed().clone();
+    setup.add_metrics(move || feed.metrics());
 }
 
 /// Where the instances of this machine listen, and what it says of itself.

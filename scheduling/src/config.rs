@@ -22,8 +22,8 @@ chassis::settings! {
         pub(crate) fleet: Option<PathBuf> = None,
         /// Added to every port of the default fleet, for a second fleet on one machine.
         pub(crate) port_offset: u16 = 0,
-        /// Where instances go: `best`, where the resource scheduler says (on this machine in a fleet
-        /// without one); `local`, on this machine; or `spread` over all that have an agent.
+        /// Where instances go: `best`, where the resource scheduler says (here in a fleet
+        /// without one); `local`, here; or `spread` over all machines that have an agent.
         pub(crate) place: String = "best".to_owned(),
         /// A replica of the resource scheduler that is silent for so long leads no more.
         pub(crate) lead_ttl: Duration = Duration::from_secs(3),

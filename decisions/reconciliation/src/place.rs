@@ -86,7 +86,10 @@ pub enum Refusal {
 
 /// Whoever decided decides no longer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("generation {by} decides no longer: {} leads, with generation {}", .leader.name, .leader.generation.0)]
+#[error(
+    "generation {by} decides no longer: {} leads, with generation {}",
+    .leader.name, .leader.generation.0
+)]
 pub struct Deposed {
     /// The generation that it was elected with.
     pub by: u64,

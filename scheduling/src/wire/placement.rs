@@ -1,7 +1,7 @@
 //! Between scheduling and whoever says where things run.
 //!
-//! What services ask for travels as JSON text of [`model::Wishes`], as assignments do: a placer that
-//! is older says which field it does not understand.
+//! What services ask for travels as JSON text of [`model::Wishes`], as assignments do: a placer
+//! that is older says which field it does not understand.
 
 use rpc::{Deserializable, Serializable};
 
