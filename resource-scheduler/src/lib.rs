@@ -1,14 +1,48 @@
-//! Which node gets an instance.
+//! Which machine gets an instance.
 //!
-//! Today it is an instance of the fleet like any other: it starts, is found through discovery,
-//! answers the built-in procedures (`HEALTH`, `DESCRIBE`, `METRICS`, `DRAIN`) and drains. It has no
-//! procedures of its own yet; 1101 to 1199 are its numbers.
+//! It watches instances that wait for a place, decides with `decisions/placement`, and writes the
+//! decisions back to `scheduling`, which looks at each again. It holds no state of its own: it may
+//! be killed at any moment. What runs goes on, what is new waits, and says so. Of several replicas
+//! one leads; the others know what it knows and take over at once.
 //!
-//! It will watch instances that wait for a place, decide, and write the decision back to
-//! `scheduling`; it holds no state of its own. Until it does, `scheduling` places everything on the
-//! local machine.
+//! ```no_run
+//! use resource_scheduler::{ResourceSchedulerClient, SYSTEM_ADDRESS};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = ResourceSchedulerClient::new(rpc::Channel::to(SYSTEM_ADDRESS.parse()?));
+//! let stats = client.stats(&rpc::Empty {}).await?;
+//! println!("{} wait for a place", stats.waiting);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod reason;
+mod wire;
+
+pub use wire::{
+    ExplainArgs, ExplainReply, LeaderReply, MachineVerdict, PreviewArgs, PreviewReply, ResignReply,
+    StatsReply,
+};
 
 /// The name under which discovery knows it.
 pub const SYSTEM_NAME: &str = "resource-scheduler";
 /// Where it listens unless it is told otherwise.
 pub const SYSTEM_ADDRESS: &str = "127.0.0.1:11300";
+/// The most that [`preview`](ResourceSchedulerClient::preview) looks for places for.
+pub const PREVIEW_MAX: u32 = 10_000;
+
+rpc::service! {
+    /// Says which machine gets an instance.
+    trait ResourceScheduler, client ResourceSchedulerClient, dispatch ResourceSchedulerDispatch,
+        name SYSTEM_NAME;
+    /// Where more of something would go, as things are now.
+    read 1101 PREVIEW_PROCEDURE preview(PreviewArgs) -> PreviewReply;
+    /// Why something is where it is, or what would have to change for it to find a place.
+    read 1102 EXPLAIN_PROCEDURE explain(ExplainArgs) -> ExplainReply;
+    /// How it does.
+    read 1103 STATS_PROCEDURE stats(rpc::Empty) -> StatsReply;
+    /// Which replica decides.
+    read 1104 LEADER_PROCEDURE leader(rpc::Empty) -> LeaderReply;
+    /// Lets another replica decide.
+    write 1105 RESIGN_PROCEDURE resign(rpc::Empty) -> ResignReply;
+}
