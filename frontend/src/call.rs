@@ -27,20 +27,22 @@ pub(crate) async fn call(
     request: Request,
 ) -> Response {
     let id = visitor.id.clone();
-    let called = called(&gateway, &service, &procedure, request, visitor).await;
+    let named = (service.as_str(), procedure.as_str());
+    let called = called(&gateway, named, request, visitor, Ok).await;
     called.unwrap_or_else(|problem| problem.response(id.trace()))
 }
 
-async fn called(
+/// Calls a procedure of a service with what `arguments` makes of the body.
+pub(crate) async fn called(
     gateway: &Arc<Gateway>,
-    service: &str,
-    name: &str,
+    (service, name): (&str, &str),
     request: Request,
     visitor: Visitor,
+    arguments: impl FnOnce(Json) -> Result<Json, Problem>,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let asked = timeout_of(&head.headers, &gateway.config)?;
-    let arguments = body::read(&head.headers, body, &gateway.config).await?;
+    let arguments = arguments(body::read(&head.headers, body, &gateway.config).await?)?;
     // What the caller's patience is for begins here: how long it sent is its own affair.
     let until = Instant::now() + asked.unwrap_or(gateway.config.call_timeout);
     let options = CallOptions {

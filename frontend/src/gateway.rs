@@ -21,6 +21,7 @@ use crate::call::call;
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::door::Door;
+use crate::internal::{schedule, schedule_all};
 use crate::listing::{document, service, services};
 use crate::origin::Origins;
 use crate::places::{Kind, Place};
@@ -85,6 +86,8 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1", get(services))
         .route("/v1/{service}", get(service))
         .route("/v1/{service}/{procedure}", post(call))
+        .route("/api/internal/instances/schedule", post(schedule_all))
+        .route("/api/internal/instances/{id}/schedule", post(schedule))
         .route("/openapi.json", get(document))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)

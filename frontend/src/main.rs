@@ -7,6 +7,7 @@ mod config;
 mod door;
 mod events;
 mod gateway;
+mod internal;
 mod json;
 mod listing;
 mod openapi;

@@ -37,6 +37,7 @@ impl Route {
             ("/v1", _) | (_, Some(1)) => Self::Describe,
             ("/openapi.json", _) => Self::Document,
             (_, Some(2)) => Self::Call,
+            _ if path.starts_with("/api/internal/") => Self::Call,
             _ => Self::Other,
         }
     }

@@ -86,15 +86,19 @@ pub enum Refusal {
 
 /// Whoever decided decides no longer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "generation {by} decides no longer: {} leads, with generation {}",
-    .leader.name, .leader.generation.0
-)]
+#[error("generation {by} does not decide: {}", leads(.leader))]
 pub struct Deposed {
     /// The generation that it was elected with.
     pub by: u64,
     /// Who decides now.
     pub leader: Leader,
+}
+
+fn leads(leader: &Leader) -> String {
+    match leader.generation.0 {
+        0 => "nobody was elected yet".to_owned(),
+        now => format!("{} leads, with generation {now}", leader.name),
+    }
 }
 
 /// What came of decisions: the changes, and for each decision whether it was taken.
@@ -110,7 +114,7 @@ pub fn place(
     decisions: &[Decision],
     now: Timestamp,
 ) -> Result<Placed, Deposed> {
-    if by != snapshot.leader.generation {
+    if by != snapshot.leader.generation || by == Generation(0) {
         let leader = snapshot.leader.clone();
         return Err(Deposed { by: by.0, leader });
     }

@@ -249,6 +249,8 @@ fn with_placer(nodes: &[&str]) -> Fleet {
     let mut placer = spec("placer", 1);
     placer.node = Some(node("n1"));
     fleet.apply(placer);
+    let leader = "first".to_owned();
+    fleet.command(Command::Elect { leader }).unwrap();
     fleet.settle();
     fleet
 }
@@ -387,7 +389,7 @@ fn whoever_was_deposed_places_nothing_any_more() {
     let refused = place(&mut fleet.snapshot, one, &decisions, now).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "generation 1 decides no longer: two leads, with generation 2"
+        "generation 2 does not decide: two leads, with generation 3"
     );
     assert_eq!(fleet.live("echo"), ["echo.0.1 pending"]);
     let (_, verdicts) = taken(&mut fleet, &decisions);

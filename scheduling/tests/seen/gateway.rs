@@ -107,3 +107,29 @@ async fn a_fleet_is_run_with_curl_alone() {
     let document = nobody.run(&[], "/openapi.json");
     assert!(String::from_utf8_lossy(&document.stdout).contains("no-token"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_an_instance_runs_is_written_back_by_whoever_leads() {
+    let fleet = guarded(&[]).await;
+    let curl = Curl {
+        base: format!("http://{}", fleet.address("frontend")),
+        token: ADMIN.to_owned(),
+    };
+    let late = json!({ "generation": 0, "node": "local", "why": "I say so" });
+    let one = "/api/internal/instances/echo.0.1/schedule";
+    eventually("somebody leads", || async {
+        curl.call(one, &late)["reason"] == scheduling::reason::DEPOSED
+    })
+    .await;
+    let stats = json!({});
+    let leads = curl.call("/v1/resource-scheduler/leader", &stats);
+    let now = json!({ "generation": leads["generation"], "node": "local" });
+    let refused = curl.call(one, &now);
+    let why = refused["refused"][0].as_str().expect("a reason");
+    assert!(why.contains("waits for no node"), "{refused}");
+    let many = json!({ "generation": leads["generation"], "decisions": [] });
+    let taken = curl.call("/api/internal/instances/schedule", &many);
+    assert_eq!(taken["refused"], json!([]));
+    let wrong = curl.call(one, &json!({ "nod": "local" }));
+    assert_eq!(wrong["reason"], "bad-json", "{wrong}");
+}
