@@ -13,3 +13,4 @@ pub const SYSTEM_NAME: &str = "passes";
 pub const SYSTEM_ADDRESS: &str = "127.0.0.1:11400";
 
 pub mod scheduler;
+pub mod simulation;

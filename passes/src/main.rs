@@ -1,4 +1,6 @@
-//! The server: so far the built-in procedures.
+//! The server, so far with the built-in procedures; and `simulate`.
+
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -7,6 +9,9 @@ use discovery::Announcer;
 use passes::{SYSTEM_ADDRESS, SYSTEM_NAME};
 
 fn main() -> ExitCode {
+    if let Some(code) = simulate::asked() {
+        return code;
+    }
     Service::new(SYSTEM_NAME, SYSTEM_ADDRESS, env!("CARGO_PKG_VERSION"))
         .announce(Announcer::new())
         .tokens(security::Follower::new())

@@ -5,8 +5,7 @@
 
 use queueing::{Commitment, Profile, Refusal};
 
-use super::fit::Places;
-use super::fleet::Slot;
+use super::fleet::{Room, Slot};
 use super::job::Task;
 use super::{Rejected, Scheduler};
 
@@ -14,30 +13,15 @@ impl Scheduler {
     pub(crate) fn admit(&self, task: &Task, tags: Vec<String>) -> Result<(), Rejected> {
         let now_ms = self.clock.now_ms();
         let pool = self.pools.get(task.pool);
-        let slots = || {
-            pool.from(task.work.tenant)
-                .map(|slot| &self.fleet.slots[slot as usize])
-        };
         let in_time = now_ms.saturating_add(task.work.runtime_ms) <= task.work.deadline_ms;
-        let places = Places {
-            fleet: &self.fleet,
-            pools: &self.pools,
-        };
-        if in_time && places.best(task).is_some() {
-            return Ok(());
-        }
-        let latest_start_ms = task.work.latest_start_ms().unwrap_or(0);
-        let request = task.req();
-        let idle_by_then = |slot: &Slot| {
-            request.fits(slot.limit(task))
-                && (task.is_alert() || slot.busy_until_ms <= latest_start_ms)
-        };
-        if in_time && slots().any(idle_by_then) {
+        if in_time && (self.places().exists(task) || self.is_idle_in_time(task)) {
             return Ok(());
         }
         let mut nearest: Option<Refusal> = None;
-        for slot in slots() {
-            match queueing::admit(&task.work, now_ms, &profile(slot, task)) {
+        for index in pool.from(task.work.tenant) {
+            let index = index as usize;
+            let profile = profile(&self.fleet.slots[index], &self.fleet.rooms[index], task);
+            match queueing::admit(&task.work, now_ms, &profile) {
                 Ok(_) => return Ok(()),
                 Err(refusal) if nearest.is_none_or(|best| missing(&refusal) < missing(&best)) => {
                     nearest = Some(refusal);
@@ -47,11 +31,23 @@ impl Scheduler {
         }
         Err(nearest.map_or(Rejected::NoSuchMachine { tags }, Rejected::Hopeless))
     }
+
+    /// Whether some machine is known to have nothing to do when it has to start.
+    fn is_idle_in_time(&self, task: &Task) -> bool {
+        let latest_start_ms = task.work.latest_start_ms().unwrap_or(0);
+        let request = task.req();
+        let mut all = self.pools.get(task.pool).from(task.work.tenant);
+        all.any(|index| {
+            let fits = request.fits(self.fleet.rooms[index as usize].limit(task));
+            let busy_until_ms = self.fleet.slots[index as usize].busy_until_ms;
+            fits && (task.is_alert() || busy_until_ms <= latest_start_ms)
+        })
+    }
 }
 
 /// What is taken of one machine, and until when. Alerts displace others, so only alerts count.
-fn profile(slot: &Slot, task: &Task) -> Profile {
-    let amounts = slot.limit(task);
+fn profile(slot: &Slot, room: &Room, task: &Task) -> Profile {
+    let amounts = room.limit(task);
     let [cpu, memory, gpus] = [amounts.cpu_millicores, amounts.memory_mb, amounts.gpu_count];
     let capacity = [cpu.into(), memory.into(), gpus.into(), 0];
     let in_the_way = |other: &Task| other.is_alert() || !task.is_alert();

@@ -1,7 +1,6 @@
 //! Alerts go first, and in the place of others when there is no room.
 
-use super::fit::Places;
-use super::fleet::Slot;
+use super::fleet::{Room, Slot};
 use super::job::Task;
 use super::{JobId, Preemption, Scheduler, TickReport};
 
@@ -14,11 +13,7 @@ impl Scheduler {
             let Some(task) = self.take(region, true, now_ms) else {
                 return;
             };
-            let room = Places {
-                fleet: &self.fleet,
-                pools: &self.pools,
-            }
-            .place(&task);
+            let room = self.places().place(&task);
             let place = room.map(|slot| (slot, now_ms));
             let place = place.or_else(|| self.displace(&task, now_ms, report));
             self.settle(task, place.map(|(slot, _)| slot), now_ms);
@@ -38,7 +33,8 @@ impl Scheduler {
     ) -> Option<(u32, u64)> {
         let pool = self.pools.get(alert.pool);
         let options = pool.from(alert.work.tenant).filter_map(|index| {
-            let victims = victims(&self.fleet.slots[index as usize], alert)?;
+            let place = index as usize;
+            let victims = victims(&self.fleet.slots[place], &self.fleet.rooms[place], alert)?;
             Some((victims, index))
         });
         // The first of equals, so its own region's.
@@ -46,8 +42,8 @@ impl Scheduler {
         for job in &victims.jobs {
             self.evict(*job, index, alert.work.id, now_ms, report);
         }
-        let slot = &self.fleet.slots[index as usize];
-        let taken = slot.cell.take(&alert.req(), slot.limit(alert));
+        let room = &self.fleet.rooms[index as usize];
+        let taken = room.cell.take(&alert.req(), room.limit(alert));
         let grace_ms = if victims.harm.0 > 0 { GRACE_MS } else { 0 };
         taken.then_some((index, now_ms.saturating_add(grace_ms)))
     }
@@ -77,22 +73,22 @@ struct Victims {
 }
 
 /// `None` if it has no room even without all of them.
-fn victims(slot: &Slot, alert: &Task) -> Option<Victims> {
-    let (need, room) = (alert.req(), slot.limit(alert));
+fn victims(slot: &Slot, room: &Room, alert: &Task) -> Option<Victims> {
+    let (need, limit) = (alert.req(), room.limit(alert));
     let mut others: Vec<&Task> = slot.running.iter().map(|running| &running.task).collect();
     others.retain(|task| !task.is_alert());
     // Batch before passes, the largest of them first.
     others.sort_by_key(|task| std::cmp::Reverse((task.work.class, task.work.demand, task.work.id)));
-    let mut used = slot.cell.used().plus(&need);
+    let mut used = room.cell.used().plus(&need);
     let mut chosen = Vec::new();
     for task in others {
-        if used.fits(room) {
+        if used.fits(limit) {
             break;
         }
         used = used.minus(&task.req());
         chosen.push(task);
     }
-    if !used.fits(room) {
+    if !used.fits(limit) {
         return None;
     }
     // Passes came last; whoever is not in the way after all stays, passes before batch.
@@ -100,7 +96,7 @@ fn victims(slot: &Slot, alert: &Task) -> Option<Victims> {
     let mut harm = (0, 0);
     for task in chosen.into_iter().rev() {
         let with = used.plus(&task.req());
-        if with.fits(room) {
+        if with.fits(limit) {
             used = with;
             continue;
         }

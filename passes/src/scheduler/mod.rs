@@ -80,6 +80,7 @@ pub use self::request::ResourceRequest;
 pub use queueing::Refusal;
 
 use self::backlog::Backlog;
+use self::fit::{Levels, Places};
 use self::fleet::Running;
 use self::job::Task;
 use self::pools::Pools;
@@ -110,6 +111,7 @@ pub struct Scheduler {
     share_now: u128,
     /// All that there is, by kind.
     capacity: [u64; 3],
+    levels: Levels,
     crew: Crew,
     /// When what runs is expected to end, by time, job and machine.
     ends: BTreeSet<(u64, JobId, u32)>,
@@ -141,6 +143,7 @@ impl Scheduler {
             backlogs: Vec::new(),
             share_now: 0,
             capacity: [0; 3],
+            levels: Levels::default(),
             crew: Crew::new(num_workers.max(1)),
             ends: BTreeSet::new(),
             ends_are_reported: false,
@@ -230,9 +233,7 @@ impl Scheduler {
         let Some(index) = self.fleet.slot(id) else {
             return Vec::new();
         };
-        let slot = &mut self.fleet.slots[index as usize];
-        slot.lost = true;
-        let back = std::mem::take(&mut slot.running);
+        let back = self.fleet.lose(index);
         self.pools.rebuild(&self.fleet);
         for running in &back {
             self.ends
@@ -283,6 +284,14 @@ impl Scheduler {
         metrics
     }
 
+    fn places(&self) -> Places<'_> {
+        Places {
+            fleet: &self.fleet,
+            pools: &self.pools,
+            levels: &self.levels,
+        }
+    }
+
     fn region(&mut self, name: &str) -> u32 {
         let region = self.fleet.region(name);
         while self.backlogs.len() <= region as usize {
@@ -302,10 +311,7 @@ impl Scheduler {
 
     /// It no longer runs there, whatever becomes of it.
     fn stop(&mut self, job: JobId, slot: u32) -> Option<Running> {
-        let place = &mut self.fleet.slots[slot as usize];
-        let at = place.running.iter().position(|r| r.task.work.id == job)?;
-        let running = place.running.swap_remove(at);
-        place.cell.give(&running.task.req());
+        let running = self.fleet.end(job, slot)?;
         self.ends.remove(&(running.end_ms, job, slot));
         Some(running)
     }

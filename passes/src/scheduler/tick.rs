@@ -1,6 +1,6 @@
 //! One tick: ends, what is late, alerts, all others in rounds, moves.
 
-use super::fit::Places;
+use super::fit::{Levels, Places};
 use super::job::Task;
 use super::{Placement, Scheduler, TickReport};
 
@@ -21,6 +21,7 @@ impl Scheduler {
         self.ticks += 1;
         self.end_what_is_done(now_ms, &mut report);
         self.capacity = self.fleet.capacity();
+        self.levels = Levels::of(&self.fleet);
         self.begin(now_ms, &mut report);
         self.place_alerts(now_ms, &mut report);
         if !report.preempted.is_empty() {
@@ -84,9 +85,11 @@ impl Scheduler {
         if self.crew.waiting() == 0 {
             return false;
         }
+        self.levels = Levels::of(&self.fleet);
         self.crew.run(Places {
             fleet: &self.fleet,
             pools: &self.pools,
+            levels: &self.levels,
         });
         for (task, slot) in self.crew.decisions() {
             self.settle(task, slot, now_ms);
@@ -110,12 +113,11 @@ impl Scheduler {
     /// What it needs is taken already.
     pub(crate) fn start(&mut self, task: Task, slot: u32, at_ms: u64, report: &mut TickReport) {
         let end_ms = at_ms.saturating_add(task.work.runtime_ms);
-        let place = &mut self.fleet.slots[slot as usize];
-        place.begin(task, end_ms);
+        self.fleet.begin(task, slot, end_ms);
         self.ends.insert((end_ms, task.work.id, slot));
         report.placed.push(Placement {
             job: task.work.id,
-            machine: place.name.clone(),
+            machine: self.fleet.slots[slot as usize].name.clone(),
             start_ms: at_ms,
             end_ms,
         });

@@ -1,6 +1,7 @@
 //! The scheduler's core, by the acceptance list of issue 5.
 
 mod admission;
+mod day;
 mod migration;
 mod order;
 mod placement;
