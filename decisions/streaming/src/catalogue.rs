@@ -52,8 +52,6 @@ pub struct Row {
     pub finished_at_ms: Option<u64>,
     /// How much its tasks wrote, in bytes.
     pub bytes: u64,
-    /// It is kept for as long as it has a name.
-    pub name: Option<String>,
     /// Why it failed.
     pub why: Option<String>,
 }
@@ -69,7 +67,6 @@ impl Row {
             started_at_ms: now_ms,
             finished_at_ms: None,
             bytes: 0,
-            name: None,
             why: None,
         }
     }
@@ -152,9 +149,9 @@ impl Catalogue {
         self.rows().filter(is_void).collect()
     }
 
-    /// What may go: all that is older than the `kept` newest that are ready, has no name, is not
-    /// what the job was restored from, and is not under way. Nothing, unless `batch` of them can
-    /// go at once. What is half deleted goes first of all, and always.
+    /// What may go: all that is older than the `kept` newest that are ready, is not what the job
+    /// was restored from, and is not under way. Nothing, unless `batch` of them can go at once.
+    /// What is half deleted goes always.
     pub fn garbage(&self, kept: u32, batch: u32, restored: Option<CheckpointId>) -> Garbage {
         let ready = self.rows().rev().filter(|row| row.state == RowState::Ready);
         let kept = usize::try_from(kept.max(1)).unwrap_or(usize::MAX);
@@ -163,8 +160,7 @@ impl Catalogue {
             RowState::Dropping => true,
             RowState::InProgress | RowState::Committing => false,
             RowState::Ready | RowState::Failed => {
-                let needed = row.name.is_some() || Some(row.id) == restored;
-                !needed && oldest_kept.is_some_and(|oldest| row.id.epoch < oldest)
+                Some(row.id) != restored && oldest_kept.is_some_and(|oldest| row.id.epoch < oldest)
             }
         };
         let drop: Vec<_> = self.rows().filter(|r| goes(r)).map(|row| row.id).collect();

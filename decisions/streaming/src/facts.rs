@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{Generation, TaskId, WorkerId};
-use crate::program::Parallelism;
+use crate::names::{CheckpointId, Generation, TaskId, WorkerId};
+use crate::program::Program;
 
 /// Where a job is.
 #[derive(
@@ -98,6 +98,8 @@ pub enum RetryHint {
     /// After a pause.
     #[default]
     WithBackoff,
+    /// After a pause, and from an older checkpoint: this one cannot be used.
+    OlderCheckpoint,
 }
 
 /// What went wrong.
@@ -116,21 +118,12 @@ pub struct Failure {
 /// What the running tasks were started with: a wish that differs from it restarts them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
-    /// Of every operator.
-    pub parallelism: Parallelism,
+    /// What runs, at which parallelism.
+    pub program: Program,
     /// The workers' environment.
     pub env: BTreeMap<String, String>,
     /// The restart that was last done.
     pub restart_nonce: u64,
-}
-
-/// Which controller owns a job: the later one fences the one before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
-    /// Grows whenever a controller takes the job.
-    pub term: u64,
-    /// Tells two that reach for the same term apart.
-    pub nonce: u64,
 }
 
 /// A worker that has tasks.
@@ -144,14 +137,10 @@ pub struct WorkerFact {
     pub slots: u32,
 }
 
-/// What is known of a job. the job writes it through [`crate::Write::Facts`], and starts
-/// from it again after a crash of the controller.
+/// What is known of a job: written through [`crate::Action::Save`], and where it goes on after a
+/// crash of its controller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
-    /// Which controller owns the job.
-    pub owner: Owner,
-    /// Grows with every write of this owner, so that a late one does not undo a later one.
-    pub version: u64,
     /// Where the job is.
     pub state: State,
     /// How often it was scheduled.
@@ -164,10 +153,30 @@ pub struct Facts {
     pub finished_at_ms: Option<u64>,
     /// Why it failed, is being recovered, or stopped without its last checkpoint.
     pub failure: Option<Failure>,
-    /// How many tasks it has.
-    pub tasks: u32,
-    /// Who runs them: whom to ask after a crash of the controller.
+    /// Who runs its tasks: whom to ask after a crash of the controller.
     pub workers: Vec<WorkerFact>,
     /// What they were started with.
     pub applied: Applied,
+    /// The checkpoint they were started from.
+    pub restored: Option<CheckpointId>,
+}
+
+impl Failure {
+    /// Something to be tried again.
+    pub fn retryable(domain: Domain, message: impl Into<String>) -> Self {
+        Self {
+            domain,
+            hint: RetryHint::WithBackoff,
+            message: message.into(),
+            task: None,
+        }
+    }
+
+    /// Something that would happen again.
+    pub fn fatal(domain: Domain, message: impl Into<String>) -> Self {
+        Self {
+            hint: RetryHint::NoRetry,
+            ..Self::retryable(domain, message)
+        }
+    }
 }

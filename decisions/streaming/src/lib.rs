@@ -1,8 +1,22 @@
-//! What a streaming job does next.
+//! What a streaming job does next: a pure state machine, and what it decides with.
 //!
-//! So far: what a [`Program`] is to the controller, where its tasks go ([`compute_assignments`]),
-//! how long a repetition waits ([`pause`]), and the words of the state machine that follows: a
-//! job is told [`Event`]s, knows [`Facts`], and wants [`Action`]s done.
+//! A [`Job`] hears [`Event`]s and asks for [`Action`]s; its [`Facts`] and [`Catalogue`] are what
+//! is kept over a crash of its controller, its [`Wish`] is what an operator wants of it. No clock,
+//! no I/O: time and the seed of all randomness are arguments.
+//!
+//! ```
+//! use streaming::{Action, Event, Job, Operator, OperatorId, Program, Role, Settings, State, Wish};
+//!
+//! let id = OperatorId(0);
+//! let source = Operator { id, name: "numbers".into(), parallelism: 2, role: Role::Source };
+//! let wish = Wish::new(Program { operators: vec![source], edges: vec![] });
+//! let mut job = Job::new(Settings::default(), 1, wish);
+//! let actions = job.step(0, Event::Wake);
+//! assert_eq!(job.facts().state, State::Scheduling);
+//! // The facts are written before the workers of the new generation start.
+//! assert!(matches!(actions[0], Action::Save(_)));
+//! assert!(actions.iter().any(|a| matches!(a, Action::StartWorkers { slots: 2, .. })));
+//! ```
 
 mod action;
 mod assign;
@@ -10,6 +24,7 @@ mod backoff;
 mod catalogue;
 mod event;
 mod facts;
+mod job;
 mod names;
 mod program;
 mod settings;
@@ -21,6 +36,7 @@ pub use backoff::*;
 pub use catalogue::*;
 pub use event::*;
 pub use facts::*;
+pub use job::Job;
 pub use names::*;
 pub use program::*;
 pub use settings::*;

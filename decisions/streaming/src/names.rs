@@ -52,10 +52,6 @@ pub struct CheckpointId {
     pub generation: Generation,
 }
 
-/// The number of a question to the store; its answer carries it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub u64);
-
 impl TaskId {
     /// Subtask `subtask` of operator `operator`.
     pub const fn new(operator: u32, subtask: u32) -> Self {

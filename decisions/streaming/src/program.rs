@@ -16,7 +16,7 @@ pub struct Operator {
     pub id: OperatorId,
     /// For people.
     pub name: String,
-    /// How many subtasks, unless the wish overrides it.
+    /// How many subtasks.
     pub parallelism: u32,
     /// What it is to the controller.
     pub role: Role,
@@ -71,7 +71,7 @@ pub struct Program {
     pub edges: Vec<Edge>,
 }
 
-/// How many subtasks each operator has, after the wish's overrides.
+/// How many subtasks each operator has.
 pub type Parallelism = BTreeMap<OperatorId, u32>;
 
 /// Why a program cannot run.
@@ -92,8 +92,8 @@ pub enum ProgramError {
     /// More subtasks than [`TASKS_MAX`].
     #[error("the program has {0} subtasks; at most {TASKS_MAX} are possible")]
     TooManyTasks(u64),
-    /// An edge or an override names what is not there.
-    #[error("there is no operator {0}, though an edge or an override of parallelism names it")]
+    /// An edge names what is not there.
+    #[error("there is no operator {0}, though an edge names it")]
     Unknown(OperatorId),
     /// An edge leads, over others, back to where it starts.
     #[error("operator {0} is part of a circle")]
@@ -101,20 +101,17 @@ pub enum ProgramError {
 }
 
 impl Program {
-    /// The parallelism of each operator, with `overrides` in place.
-    pub fn parallelism(&self, overrides: &Parallelism) -> Parallelism {
-        let of = |operator: &Operator| {
-            let wished = overrides.get(&operator.id).copied();
-            (operator.id, wished.unwrap_or(operator.parallelism))
-        };
+    /// The parallelism of each operator.
+    pub fn parallelism(&self) -> Parallelism {
+        let of = |operator: &Operator| (operator.id, operator.parallelism);
         self.operators.iter().map(of).collect()
     }
 
-    /// Whether it can run with these overrides.
+    /// Whether it can run.
     ///
     /// # Errors
     /// The first thing that is wrong with it.
-    pub fn check(&self, overrides: &Parallelism) -> Result<(), ProgramError> {
+    pub fn check(&self) -> Result<(), ProgramError> {
         if self.operators.is_empty() {
             return Err(ProgramError::Empty);
         }
@@ -127,13 +124,12 @@ impl Program {
         if !self.operators.iter().any(|o| o.role == Role::Source) {
             return Err(ProgramError::NoSource);
         }
-        let named = self.edges.iter().flat_map(|edge| [edge.from, edge.to]);
-        for id in named.chain(overrides.keys().copied()) {
+        for id in self.edges.iter().flat_map(|edge| [edge.from, edge.to]) {
             if !known.contains(&id) {
                 return Err(ProgramError::Unknown(id));
             }
         }
-        let parallelism = self.parallelism(overrides);
+        let parallelism = self.parallelism();
         if let Some((id, _)) = parallelism.iter().find(|(_, subtasks)| **subtasks == 0) {
             return Err(ProgramError::NoSubtasks(*id));
         }
@@ -170,18 +166,19 @@ impl Program {
             .map_or(Ok(()), |id| Err(ProgramError::Circle(*id)))
     }
 
-    /// Every subtask, with its operator's role, in order.
-    pub fn tasks(&self, parallelism: &Parallelism) -> Vec<(TaskId, Role)> {
-        let mut tasks = Vec::new();
-        for operator in &self.operators {
-            let count = parallelism.get(&operator.id).copied().unwrap_or(0);
-            let id = |subtask| TaskId {
-                operator: operator.id,
-                subtask,
-            };
-            tasks.extend((0..count).map(|subtask| (id(subtask), operator.role)));
-        }
-        tasks
+    /// Every subtask, in order.
+    pub fn tasks(&self) -> Vec<TaskId> {
+        let of = |operator: &Operator| {
+            let id = operator.id.0;
+            (0..operator.parallelism).map(move |subtask| TaskId::new(id, subtask))
+        };
+        self.operators.iter().flat_map(of).collect()
+    }
+
+    /// Whether this is a subtask of a source.
+    pub fn is_source(&self, task: TaskId) -> bool {
+        let is = |o: &Operator| o.id == task.operator && o.role == Role::Source;
+        self.operators.iter().any(is)
     }
 
     /// Whether a restore may go back past a checkpoint that was committed: every two-phase sink
@@ -189,12 +186,6 @@ impl Program {
     pub fn rewinds(&self) -> bool {
         let fixed = Role::TwoPhaseSink { rewinds: false };
         self.operators.iter().all(|operator| operator.role != fixed)
-    }
-
-    /// Whether any sink prepares its output and makes it visible with a commit.
-    pub fn commits(&self) -> bool {
-        let two_phase = |operator: &Operator| matches!(operator.role, Role::TwoPhaseSink { .. });
-        self.operators.iter().any(two_phase)
     }
 }
 

@@ -15,8 +15,6 @@ pub struct Settings {
     pub slots_retry_ms: u64,
     /// How long the backend may take to answer one.
     pub slots_answer_ms: u64,
-    /// How long a worker that is used again may take to connect for the new generation.
-    pub reuse_ms: u64,
     /// Attempts to open the channel to a worker.
     pub channel_attempts: u32,
     /// The pause after the first of them; it doubles.
@@ -42,20 +40,18 @@ pub struct Settings {
     pub commit_retry_ms: u64,
     /// How long tasks may take to end when they are asked to.
     pub stop_timeout_ms: u64,
-    /// How long survivors of a failure may take to end their tasks; then they are killed.
-    pub recovery_stop_ms: u64,
     /// How long the backend may take to say that workers are gone.
     pub clear_timeout_ms: u64,
     /// From one order to end workers to its repetition.
     pub clear_retry_ms: u64,
-    /// How long the store may take to answer.
-    pub store_timeout_ms: u64,
     /// How long the workers may take to report to a controller that was started again.
     pub adopt_ms: u64,
     /// How many checkpoints can be restored at any time.
     pub checkpoints_kept: u32,
     /// So many more than that must have gathered before any is thrown away.
     pub garbage_batch: u32,
+    /// How long it may take to write or read a checkpoint's manifest.
+    pub manifest_timeout_ms: u64,
     /// How long the deletion of one batch may take.
     pub garbage_timeout_ms: u64,
 }
@@ -67,7 +63,6 @@ impl Default for Settings {
             task_startup_ms: 120_000,
             slots_retry_ms: 1_000,
             slots_answer_ms: 10_000,
-            reuse_ms: 5_000,
             channel_attempts: 3,
             channel_backoff_ms: 100,
             channel_answer_ms: 5_000,
@@ -80,14 +75,13 @@ impl Default for Settings {
             commit_timeout_ms: 60_000,
             commit_retry_ms: 2_000,
             stop_timeout_ms: 60_000,
-            recovery_stop_ms: 1_000,
-            clear_timeout_ms: 10_000,
+            clear_timeout_ms: 30_000,
             clear_retry_ms: 1_000,
-            store_timeout_ms: 10_000,
             adopt_ms: 10_000,
             checkpoints_kept: 10,
             garbage_batch: 4,
-            garbage_timeout_ms: 300_000,
+            manifest_timeout_ms: 10_000,
+            garbage_timeout_ms: 60_000,
         }
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{CheckpointId, Epoch};
-use crate::program::Parallelism;
+use crate::facts::Applied;
+use crate::names::Epoch;
+use crate::program::Program;
 
 /// Whether, and how, the job shall stop.
 #[derive(
@@ -37,22 +38,13 @@ pub enum RestartMode {
     Force,
 }
 
-/// A checkpoint of another job, to start from when this job has none of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// Whose it is.
-    pub job: String,
-    /// Which. It must be a named one, or its owner may throw it away.
-    pub checkpoint: CheckpointId,
-}
-
 /// What an operator wants of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
     /// Whether, and how, it shall stop.
     pub stop: Stop,
-    /// Parallelisms that differ from the program's.
-    pub parallelism: Parallelism,
+    /// What shall run, at which parallelism. A change rescales the job.
+    pub program: Program,
     /// The job restarts whenever this changes.
     pub restart_nonce: u64,
     /// How it restarts then.
@@ -65,22 +57,29 @@ pub struct Wish {
     pub env: BTreeMap<String, String>,
     /// Checkpoints of lower epochs are not restored: the job starts from nothing instead.
     pub ignore_state_before_epoch: Option<Epoch>,
-    /// Where the job starts from when it has no checkpoint of its own.
-    pub fork_of: Option<Origin>,
 }
 
-impl Default for Wish {
-    fn default() -> Self {
+impl Wish {
+    /// This program shall run.
+    pub fn new(program: Program) -> Self {
         Self {
             stop: Stop::None,
-            parallelism: Parallelism::new(),
+            program,
             restart_nonce: 0,
             restart_mode: RestartMode::Safe,
             checkpoint_interval_ms: 10_000,
             ttl_ms: None,
             env: BTreeMap::new(),
             ignore_state_before_epoch: None,
-            fork_of: None,
+        }
+    }
+
+    /// What tasks that are started now are started with.
+    pub fn applied(&self) -> Applied {
+        Applied {
+            program: self.program.clone(),
+            env: self.env.clone(),
+            restart_nonce: self.restart_nonce,
         }
     }
 }

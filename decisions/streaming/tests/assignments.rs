@@ -89,27 +89,24 @@ fn nodes_take_turns_so_that_the_death_of_one_takes_few_workers() {
 
 #[test]
 fn a_program_that_cannot_run_says_what_is_wrong() {
-    let none = Parallelism::new();
-    assert_eq!(program(&[(0, 1), (1, 2)]).check(&none), Ok(()));
-    assert_eq!(Program::default().check(&none), Err(ProgramError::Empty));
-    let unknown = program(&[(0, 7)]).check(&none);
+    assert_eq!(program(&[(0, 1), (1, 2)]).check(), Ok(()));
+    assert_eq!(Program::default().check(), Err(ProgramError::Empty));
+    let unknown = program(&[(0, 7)]).check();
     assert_eq!(unknown, Err(ProgramError::Unknown(OperatorId(7))));
-    let circle = program(&[(0, 1), (1, 2), (2, 1)]).check(&none);
+    let circle = program(&[(0, 1), (1, 2), (2, 1)]).check();
     assert!(matches!(circle, Err(ProgramError::Circle(_))), "{circle:?}");
-    let zero = program(&[(0, 1)]).check(&[(OperatorId(1), 0)].into());
+    let with = |parallelism| {
+        let mut program = program(&[(0, 1)]);
+        program.operators[1].parallelism = parallelism;
+        program
+    };
+    let zero = with(0).check();
     assert_eq!(zero, Err(ProgramError::NoSubtasks(OperatorId(1))));
-    let many = program(&[(0, 1)]).check(&[(OperatorId(1), 2_000_000)].into());
+    let many = with(2_000_000).check();
     assert!(
         matches!(many, Err(ProgramError::TooManyTasks(_))),
         "{many:?}"
     );
-}
-
-#[test]
-fn overrides_change_the_parallelism_of_the_operators_they_name() {
-    let program = program(&[(0, 1), (1, 2)]);
-    let found = program.parallelism(&[(OperatorId(1), 5)].into());
-    assert_eq!(found, parallelism(&[2, 5, 2]));
 }
 
 proptest! {
