@@ -1,10 +1,20 @@
-//! The server, so far with the built-in procedures; and `simulate`.
+//! The server: jobs with deadlines; and `simulate`, a day of them on the terminal.
 
+mod book;
+mod conductor;
+mod handlers;
+mod metrics;
+mod nodes;
+mod record;
+mod refusal;
+mod serve;
 mod simulate;
+mod state;
+mod wish;
 
 use std::process::ExitCode;
 
-use chassis::{Service, Setup};
+use chassis::Service;
 use discovery::Announcer;
 use passes::{SYSTEM_ADDRESS, SYSTEM_NAME};
 
@@ -15,5 +25,5 @@ fn main() -> ExitCode {
     Service::new(SYSTEM_NAME, SYSTEM_ADDRESS, env!("CARGO_PKG_VERSION"))
         .announce(Announcer::new())
         .tokens(security::Follower::new())
-        .run(async |setup: Setup<()>| Ok(setup.server()))
+        .run(serve::serve)
 }

@@ -108,6 +108,10 @@ impl Room {
         )
     }
 
+    pub(crate) fn capacity(&self) -> ResourceRequest {
+        self.capacity
+    }
+
     pub(crate) fn utilization(&self) -> f64 {
         utilization(&self.cell.used(), &self.capacity)
     }
@@ -131,7 +135,9 @@ pub(crate) struct Slot {
     pub(crate) running: Vec<Running>,
     /// No end that was ever expected here is after it.
     pub(crate) busy_until_ms: u64,
-    /// Nothing is placed on it any more.
+    /// Nothing more is placed on it for now.
+    pub(crate) closed: bool,
+    /// It is gone.
     pub(crate) lost: bool,
 }
 
@@ -191,6 +197,7 @@ impl MachineFleet {
             tags: machine.tags,
             running: Vec::new(),
             busy_until_ms: 0,
+            closed: false,
             lost: false,
         });
         self.names.insert(machine.id, index);

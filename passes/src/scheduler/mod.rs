@@ -181,18 +181,44 @@ impl Scheduler {
     /// [`Rejected`] if it cannot be done in time, with what is missing.
     pub fn submit(&mut self, job: PassWindowJob) -> Result<(), Rejected> {
         self.metrics.total_submitted += 1;
-        let pool = self.pools.of(&job.required_tags, &self.fleet);
-        let region = self.region(&job.region);
-        let task = Task {
-            work: job.work(region),
-            pool,
-        };
+        let task = self.task(&job);
         if let Err(rejected) = self.admit(&task, job.required_tags) {
             self.metrics.total_rejected += 1;
             return Err(rejected);
         }
         self.enqueue(task);
         Ok(())
+    }
+
+    /// Takes a job in again that was accepted before, by a scheduler that is no more. It waits.
+    pub fn restore(&mut self, job: &PassWindowJob) {
+        let task = self.task(job);
+        self.enqueue(task);
+    }
+
+    /// Takes a job in again that runs there already, expected to end then. `false`: it is not
+    /// known to run there now, because there is no such machine, or no room on it.
+    pub fn adopt(&mut self, job: &PassWindowJob, machine: &str, end_ms: u64) -> bool {
+        let task = self.task(job);
+        let Some(slot) = self.fleet.slot(machine) else {
+            return false;
+        };
+        let room = &self.fleet.rooms[slot as usize];
+        if !room.cell.take(&job.req, &room.capacity()) {
+            return false;
+        }
+        self.fleet.begin(task, slot, end_ms);
+        self.ends.insert((end_ms, job.id, slot));
+        true
+    }
+
+    fn task(&mut self, job: &PassWindowJob) -> Task {
+        let pool = self.pools.of(&job.required_tags, &self.fleet);
+        let region = self.region(&job.region);
+        Task {
+            work: job.work(region),
+            pool,
+        }
     }
 
     /// Forgets a job that waits. `false`: it does not wait.
@@ -226,6 +252,16 @@ impl Scheduler {
         self.fleet.add_machine(machine)?;
         self.pools.rebuild(&self.fleet);
         Ok(())
+    }
+
+    /// Whether a machine takes new jobs. What runs there goes on in either case.
+    pub fn set_open(&mut self, id: &str, open: bool) {
+        if let Some(index) = self.fleet.slot(id)
+            && self.fleet.slots[index as usize].closed == open
+        {
+            self.fleet.slots[index as usize].closed = !open;
+            self.pools.rebuild(&self.fleet);
+        }
     }
 
     /// A machine is gone. What ran there waits again, and is returned.

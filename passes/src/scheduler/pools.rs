@@ -15,7 +15,8 @@ impl Pool {
     fn of(tags: &[String], fleet: &MachineFleet) -> Self {
         let mut pool = Self::default();
         for (index, slot) in (0..).zip(&fleet.slots) {
-            let carries = !slot.lost && tags.iter().all(|tag| slot.tags.contains(tag));
+            let open = !slot.lost && !slot.closed;
+            let carries = open && tags.iter().all(|tag| slot.tags.contains(tag));
             pool.carries.push(carries);
             if carries {
                 let region = slot.region as usize;

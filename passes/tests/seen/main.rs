@@ -1,0 +1,6 @@
+//! What can be seen of passes from outside: a real fleet, real nodes, real processes.
+
+mod harness;
+mod interface;
+mod jobs;
+mod nodes;

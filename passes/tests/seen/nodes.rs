@@ -1,0 +1,108 @@
+//! Jobs on several nodes, and nodes that die.
+
+use passes::{JobPhase, JobSpec};
+use scheduling::SetDutyArgs;
+
+use crate::harness::{Fleet, script};
+
+fn at(station: &str, job: JobSpec) -> JobSpec {
+    JobSpec {
+        required_tags: vec![format!("station={station}")],
+        ..job
+    }
+}
+
+#[tokio::test]
+async fn issue_5_seen_5_200_jobs_on_tagged_nodes_one_of_which_dies_in_the_middle() {
+    let fleet = Fleet::start(8).await;
+    let mut dies = fleet.agent("dies", 8, "station=b").await;
+    let _stays = fleet.agent("stays", 8, "station=b").await;
+    let _far = fleet.agent("far", 8, "station=c").await;
+    let jobs = (0..200).map(|index: usize| JobSpec {
+        priority_class: (index % 10).min(2) as u8,
+        cpu_millicores: 250,
+        memory_mb: 16,
+        ..at(["a", "b", "c"][index % 3], script("sleep 0.5", 60))
+    });
+    let ids = fleet.accepted(jobs.collect()).await;
+    fleet
+        .until("some run where it dies", async || {
+            let jobs = fleet.passes().list(&Default::default()).await.unwrap().jobs;
+            let there = |job: &passes::JobInfo| job.node.as_deref() == Some("dies");
+            jobs.iter()
+                .any(|job| there(job) && job.phase == JobPhase::Running)
+        })
+        .await;
+    dies.kill();
+    let over = fleet.over(&ids).await;
+    let allowed = [
+        ("a", vec!["local"]),
+        ("b", vec!["dies", "stays"]),
+        ("c", vec!["far"]),
+    ];
+    for job in over.values() {
+        assert_eq!(job.phase, JobPhase::Done, "{job:#?}");
+        let station = job.spec.required_tags[0].trim_start_matches("station=");
+        let (_, nodes) = allowed.iter().find(|(name, _)| *name == station).unwrap();
+        assert!(nodes.contains(&job.node.as_deref().unwrap()), "{job:#?}");
+    }
+    let moved = over.values().filter(|job| job.attempt > 1);
+    println!("{} of 200 were placed again", moved.count());
+}
+
+#[tokio::test]
+async fn a_job_whose_only_node_is_gone_waits_for_it_and_says_so_when_it_is_too_late() {
+    let fleet = Fleet::start(2).await;
+    let mut only = fleet.agent("only", 2, "station=b").await;
+    let soon = at("b", script("exec sleep 1000", 6));
+    let later = at(
+        "b",
+        script("test $ORRERY_JOB_ATTEMPT = 1 && exec sleep 1000; true", 90),
+    );
+    let ids = fleet.accepted(vec![soon, later]).await;
+    let both = async || {
+        let running = [fleet.job(ids[0]).await, fleet.job(ids[1]).await];
+        running
+            .iter()
+            .filter(|job| job.phase == JobPhase::Running)
+            .count()
+    };
+    fleet.until("one runs", async || both().await == 1).await;
+    only.kill();
+    let first = fleet.over(&ids[..1]).await.remove(&ids[0]).unwrap();
+    assert_eq!(first.phase, JobPhase::Missed);
+    let lost = "the node only is not heard of any more";
+    let all: Vec<&str> = first.log.iter().map(|entry| entry.what.as_str()).collect();
+    assert_eq!(
+        all,
+        ["accepted", "goes to only", lost, "found no place in time"]
+    );
+    let _back = fleet.agent("only", 2, "station=b").await;
+    fleet
+        .until("the other runs", async || both().await == 1)
+        .await;
+}
+
+#[tokio::test]
+async fn a_cordoned_node_keeps_its_jobs_and_gets_no_more() {
+    let fleet = Fleet::start(2).await;
+    let _other = fleet.agent("other", 4, "station=a").await;
+    let runs = fleet.accepted(vec![script("sleep 2", 60)]).await;
+    fleet
+        .until("it runs", async || fleet.processes_of(runs[0]) > 0)
+        .await;
+    let node = fleet.job(runs[0]).await.node.unwrap();
+    assert_eq!(node, "local", "its own region goes first");
+    let cordon = SetDutyArgs {
+        node: node.clone(),
+        duty: "cordoned".into(),
+    };
+    fleet.scheduling().set_duty(&cordon).await.unwrap();
+    let next = fleet.accepted(vec![script("true", 60)]).await;
+    let over = fleet.over(&[next[0], runs[0]]).await;
+    assert_eq!(over[&next[0]].node.as_deref(), Some("other"));
+    assert_eq!(
+        (over[&runs[0]].phase, over[&runs[0]].attempt),
+        (JobPhase::Done, 1)
+    );
+}
