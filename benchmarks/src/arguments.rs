@@ -5,7 +5,7 @@ use clap::{Parser, ValueEnum};
 use crate::against::{cache, proxy};
 use crate::peers::Role;
 use crate::report::Section;
-use crate::{Failure, boot, calls, idle, instances, replacement, store_commits};
+use crate::{Failure, boot, calls, idle, instances, placements, replacement, store_commits};
 
 /// Measures the fleet beside its peers and its ceilings.
 #[derive(Debug, Parser)]
@@ -47,6 +47,8 @@ pub(crate) enum What {
     Routing,
     /// 1,000 instances of a trivial program under one `scheduling`.
     Instances,
+    /// 40,000 instances placed on 5,000 machines, through the whole path.
+    Placements,
 }
 
 impl What {
@@ -61,6 +63,7 @@ impl What {
             Self::Caching => cache::measure,
             Self::Routing => proxy::measure,
             Self::Instances => instances::measure,
+            Self::Placements => placements::measure,
         }
     }
 }

@@ -37,12 +37,31 @@ impl Programs {
     /// # Errors
     /// If it does not compile.
     pub(crate) fn build() -> Result<Self, Failure> {
+        let all = DEFAULT_FLEET.iter().map(|entry| entry.name);
+        Self::build_as("debug", all)
+    }
+
+    /// `scheduling` and these, built for use.
+    ///
+    /// # Errors
+    /// If it does not compile.
+    pub(crate) fn release(packages: &[&'static str]) -> Result<Self, Failure> {
+        Self::build_as("release", packages.iter().copied())
+    }
+
+    fn build_as(
+        profile: &str,
+        packages: impl Iterator<Item = &'static str>,
+    ) -> Result<Self, Failure> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.args(["build", "--quiet", "--bins", "--package", "scheduling"]);
-        for entry in DEFAULT_FLEET {
-            command.args(["--package", entry.name]);
+        if profile == "release" {
+            command.arg("--release");
+        }
+        for package in packages {
+            command.args(["--package", package]);
         }
         if !command.current_dir(root).status()?.success() {
             return Err("the fleet's programs do not build".into());
@@ -52,7 +71,7 @@ impl Programs {
         Ok(Self(
             target
                 .ok_or("this program is in no target folder")?
-                .join("debug"),
+                .join(profile),
         ))
     }
 }
@@ -68,6 +87,7 @@ pub(crate) struct Wish {
 
 /// A running fleet; it is asked to end when this is dropped.
 pub(crate) struct Fleet {
+    client: SchedulingClient,
     process: Child,
     watch: Streaming<WatchItem>,
     services: BTreeMap<String, ServiceInfo>,
@@ -123,6 +143,7 @@ impl Fleet {
             Ok(watch) => {
                 let (services, instances) = Default::default();
                 Ok(Self {
+                    client,
                     process,
                     watch,
                     services,
@@ -137,6 +158,11 @@ impl Fleet {
                 Err(format!("scheduling did not start: {failure}\n{log}").into())
             }
         }
+    }
+
+    /// Asks it whatever it can be asked.
+    pub(crate) fn scheduling(&self) -> SchedulingClient {
+        self.client.clone()
     }
 
     /// The process id of `scheduling`.

@@ -1,5 +1,7 @@
 //! What an agent pulls.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use model::{Instance, NodeId, Revision, ServiceSpec};
 use serde::{Deserialize, Serialize};
 
@@ -40,14 +42,29 @@ pub enum Desired {
 /// What one node should be doing.
 #[must_use]
 pub fn assignments(snapshot: &Snapshot, node: &NodeId) -> Assignments {
-    let instances = snapshot.instances.values();
-    let here = instances.filter(|i| i.node.as_ref() == Some(node) && i.state.may_have_process());
-    Assignments {
+    let mut all = assignments_of(snapshot, BTreeSet::from([node]));
+    all.pop_first()
+        .map_or_else(Assignments::default, |(_, only)| only)
+}
+
+/// What each of these nodes should be doing; one pass over the instances for all of them.
+#[must_use]
+pub fn assignments_of<'a>(
+    snapshot: &Snapshot,
+    nodes: BTreeSet<&'a NodeId>,
+) -> BTreeMap<&'a NodeId, Assignments> {
+    let none = || Assignments {
         revision: snapshot.revision,
-        items: here
-            .map(|instance| assignment(snapshot, instance))
-            .collect(),
+        items: Vec::new(),
+    };
+    let mut all: BTreeMap<_, _> = nodes.into_iter().map(|node| (node, none())).collect();
+    for instance in snapshot.instances.values() {
+        let here = instance.node.as_ref().and_then(|node| all.get_mut(node));
+        if let Some(here) = here.filter(|_| instance.state.may_have_process()) {
+            here.items.push(assignment(snapshot, instance));
+        }
     }
+    all
 }
 
 fn assignment(snapshot: &Snapshot, instance: &Instance) -> Assignment {

@@ -51,7 +51,7 @@ mod plan;
 mod planner;
 mod snapshot;
 
-pub use assignments::{Assignment, Assignments, Desired, assignments};
+pub use assignments::{Assignment, Assignments, Desired, assignments, assignments_of};
 pub use change::{Change, Event, EventKind, Subject, Write};
 pub use check::{Violation, check};
 pub use command::{Command, CommandError, RollStep, command};

@@ -348,7 +348,7 @@ impl<S: Store> Brain<S> {
         for (_, event) in &events {
             tracing::debug!(%event, "happened");
         }
-        self.agents.publish(&self.snapshot);
+        self.agents.publish(&self.snapshot, &touched);
         let instances = self.snapshot.instances.values();
         self.feed.count(instances.map(|instance| instance.state));
         self.feed.publish(self.snapshot.revision.0, touched, events);

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::NodeId;
-use reconciliation::{Assignments, Snapshot, assignments};
+use reconciliation::{Assignments, Snapshot, assignments, assignments_of};
 use tokio::sync::watch;
+
+use super::feed::Touched;
 
 /// What one agent gets.
 pub(crate) type Assigned = watch::Receiver<Option<Arc<Assignments>>>;
@@ -24,11 +26,20 @@ impl Agents {
         sender.subscribe()
     }
 
-    /// Tells those whose assignments changed.
-    pub(super) fn publish(&mut self, snapshot: &Snapshot) {
+    /// Tells those whose assignments changed: the nodes of what was touched. An instance that is
+    /// forgotten had ended before, and was told then.
+    pub(super) fn publish(&mut self, snapshot: &Snapshot, touched: &Touched) {
         self.0.retain(|_, sender| sender.receiver_count() > 0);
-        for (node, sender) in &self.0 {
-            let next = assignments(snapshot, node);
+        let of_specs = touched.specs.iter();
+        let of_specs = of_specs.flat_map(|name| snapshot.instances_of(name));
+        let instances = touched.instances.iter();
+        let instances = instances.filter_map(|id| snapshot.instances.get(id));
+        let nodes = instances.chain(of_specs).filter_map(|i| i.node.as_ref());
+        let nodes = nodes.filter(|node| self.0.contains_key(*node)).collect();
+        for (node, next) in assignments_of(snapshot, nodes) {
+            let Some(sender) = self.0.get(node) else {
+                continue;
+            };
             sender.send_if_modified(|current| {
                 let same = current.as_ref().is_some_and(|c| c.items == next.items);
                 if !same {
