@@ -3,9 +3,8 @@
 //! All that a commit must decide (does it still fit?) and change (take it) is in these 64 bits, so
 //! workers need no lock and no version: a word that reads the same is the same state.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::request::ResourceRequest;
+use super::sync::{AtomicU64, Ordering};
 
 const CPU_BITS: u32 = 24;
 const MEMORY_BITS: u32 = 28;

@@ -65,6 +65,7 @@ mod migrate;
 mod pools;
 mod report;
 mod request;
+mod sync;
 mod tick;
 mod workers;
 
