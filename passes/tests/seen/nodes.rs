@@ -106,3 +106,62 @@ async fn a_cordoned_node_keeps_its_jobs_and_gets_no_more() {
         (JobPhase::Done, 1)
     );
 }
+
+/// Counts to 60 in six seconds or more; keeps how far it is when it is asked to end, and goes on
+/// from there.
+const COUNTS: &str = "mkdir -p $ORRERY_CHECKPOINT; n=$(cat $ORRERY_CHECKPOINT/n || echo 0); \
+     trap 'echo $n > $ORRERY_CHECKPOINT/n; exit 0' TERM; \
+     while [ $n -lt 60 ]; do n=$((n + 1)); echo $ORRERY_JOB_ATTEMPT $n >> $FILE; sleep 0.1; done";
+
+#[tokio::test]
+async fn a_job_moves_to_an_empty_node_and_goes_on_from_its_checkpoint() {
+    let fleet = Fleet::start(8).await;
+    let file = |index: usize| fleet.dir.path().join(format!("counted-{index}"));
+    let jobs = (0..6).map(|index| {
+        let mut job = JobSpec {
+            priority_class: 2,
+            estimated_runtime_ms: 30_000,
+            ..at("a", script(COUNTS, 120))
+        };
+        job.env
+            .insert("FILE".into(), file(index).display().to_string());
+        job
+    });
+    let ids = fleet.accepted(jobs.collect()).await;
+    fleet
+        .until("all of them count", async || {
+            (0..6).all(|index| file(index).exists())
+        })
+        .await;
+    // 75 % are taken here, and nothing there: two of six have to move, until it is 50 and 25.
+    let _empty = fleet.agent("empty", 8, "station=a").await;
+    let over = fleet.over(&ids).await;
+    let mut moved = 0;
+    for (index, id) in ids.iter().enumerate() {
+        let job = &over[id];
+        assert_eq!(job.phase, JobPhase::Done, "{job:#?}");
+        let counted = std::fs::read_to_string(file(index)).unwrap();
+        let lines = counted.lines().map(|line| line.split_once(' ').unwrap());
+        let (attempts, numbers): (Vec<&str>, Vec<u32>) = lines
+            .map(|(attempt, n)| (attempt, n.parse::<u32>().unwrap()))
+            .unzip();
+        assert!(
+            numbers.is_sorted_by(|a, b| a < b),
+            "nothing is done twice: {counted}"
+        );
+        assert_eq!(numbers.last(), Some(&60));
+        if job.attempt > 1 {
+            moved += 1;
+            assert_eq!(
+                (job.node.as_deref(), attempts.last()),
+                (Some("empty"), Some(&"2"))
+            );
+            assert_eq!(attempts.first(), Some(&"1"), "it began before it moved");
+        }
+    }
+    assert_eq!(moved, 2, "{over:#?}");
+    assert_eq!(
+        fleet.passes().stats(&rpc::Empty {}).await.unwrap().migrated,
+        2
+    );
+}
