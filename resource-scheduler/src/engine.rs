@@ -14,7 +14,7 @@ use crate::mirror::Mirror;
 use crate::stats::Stats;
 
 /// Decisions written back together.
-const BATCH_MAX: usize = 500;
+const BATCH_MAX: usize = 2_000;
 /// What comes together is decided together.
 const DEBOUNCE: Duration = Duration::from_millis(1);
 /// Pause before scheduling is asked again.

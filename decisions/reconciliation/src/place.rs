@@ -147,8 +147,7 @@ fn judge(
     decisions: &[Decision],
     now: Timestamp,
 ) -> Vec<Result<Option<u16>, Refusal>> {
-    let all: Vec<&Instance> = snapshot.instances.values().collect();
-    let mut places = Places::new(snapshot, &all, now);
+    let mut places: Option<Places<'_>> = None;
     let mut rooms = Rooms::new(snapshot, decisions);
     let mut decided = BTreeSet::new();
     let verdicts = decisions.iter().map(|decision| {
@@ -163,8 +162,12 @@ fn judge(
                 let spec = target(snapshot, instance, node)?.at(instance.slot.index);
                 let request = spec.request();
                 rooms.check(node, &request)?;
-                let taken = places.take_port(&spec, &instance.slot, node);
-                let port = taken.map_err(|(why, _)| Refusal::NoPort(why.to_string()))?;
+                let mut port = None;
+                if spec.ports.wanted {
+                    let places = places.get_or_insert_with(|| Places::new(snapshot, now));
+                    let taken = places.take_port(&spec, &instance.slot, node);
+                    port = taken.map_err(|(why, _)| Refusal::NoPort(why.to_string()))?;
+                }
                 rooms.take(node, &request);
                 Ok(port)
             }

@@ -48,7 +48,8 @@ struct Planner<'a> {
     snapshot: &'a Snapshot,
     now: Timestamp,
     healthy: BTreeSet<&'a ServiceName>,
-    places: Places<'a>,
+    /// Made when it is first asked for.
+    places: Option<Places<'a>>,
     plan: Plan,
     /// When time alone makes another plan worthwhile, beside what waits.
     look_again: Option<Timestamp>,
@@ -65,7 +66,7 @@ impl<'a> Planner<'a> {
                 .filter(is_healthy)
                 .map(|i| &i.id.slot.service)
                 .collect(),
-            places: Places::new(snapshot, all, now),
+            places: None,
             plan: Plan {
                 revision: snapshot.revision,
                 ..Plan::default()
@@ -102,6 +103,12 @@ impl<'a> Planner<'a> {
                 self.stop(instance, why.clone());
             }
         }
+    }
+
+    fn places(&mut self) -> &mut Places<'a> {
+        let (snapshot, now) = (self.snapshot, self.now);
+        self.places
+            .get_or_insert_with(|| Places::new(snapshot, now))
     }
 
     fn stop(&mut self, instance: &Instance, why: StopReason) {

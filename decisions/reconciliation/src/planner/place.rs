@@ -34,10 +34,11 @@ struct NodePorts {
 }
 
 impl<'a> Places<'a> {
-    pub(crate) fn new(snapshot: &'a Snapshot, all: &[&'a Instance], now: Timestamp) -> Self {
+    /// Looks at every instance, so ask for it only when something is to be placed.
+    pub(crate) fn new(snapshot: &'a Snapshot, now: Timestamp) -> Self {
         let mut ports: BTreeMap<NodeId, NodePorts> = BTreeMap::new();
         let mut busy: BTreeMap<&NodeId, u32> = BTreeMap::new();
-        for instance in all {
+        for instance in snapshot.instances.values() {
             let Some(node) = &instance.node else { continue };
             if !instance.state.is_terminal() {
                 *busy.entry(node).or_default() += 1;

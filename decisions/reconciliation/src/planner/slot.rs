@@ -65,7 +65,7 @@ impl<'a> Planner<'a> {
             let (instance, why) = (owner.id.clone(), owner.reason.clone());
             Err((WaitReason::Unplaced { instance, why }, None))
         } else {
-            self.places.take(spec, slot)
+            self.places().take(spec, slot)
         };
         match taken {
             Ok((node, port)) => self.plan.actions.push(Action::Place(Place {
@@ -142,7 +142,7 @@ impl<'a> Planner<'a> {
         let (node, port) = if self.snapshot.asks_placer(spec) {
             (None, None)
         } else {
-            let (node, port) = self.places.take(spec, slot)?;
+            let (node, port) = self.places().take(spec, slot)?;
             (Some(node), port)
         };
         let newest = record.map_or(Generation(0), |record| record.generation);
