@@ -10,8 +10,8 @@ use rpc::{Code, Context, Error, StreamSender};
 use scheduling::{RolloutArgs, SchedulingClient};
 
 use crate::book::{Book, unknown};
+use crate::clock::{now_ms, steady_ms};
 use crate::record::{Record, plan_of};
-use crate::worker::now_ms;
 
 pub(crate) struct Handlers {
     pub(crate) book: Book,
@@ -68,6 +68,8 @@ impl Releases for Handlers {
                 .with_hint("`orrery spec` shows what it runs"));
         }
         let (by, now) = (by(context), now_ms());
+        // Grows with every release of the service, also when the clock does not or this forgot all.
+        let fence = now.max(rollout.rolled.saturating_add(1));
         let make = move |id| {
             let mut record = Record {
                 id,
@@ -76,8 +78,8 @@ impl Releases for Handlers {
                 to: args.version,
                 by,
                 created_ms: now,
-                replicas: rollout.replicas,
-                release: rollout::Release::new(plan, now),
+                fence,
+                release: rollout::Release::new(plan, rollout.replicas),
                 changes: 0,
                 log: Vec::new(),
             };
@@ -122,7 +124,7 @@ impl Releases for Handlers {
         };
         let back = move |record: &mut Record| {
             if record.release.phase == Phase::Running {
-                record.release = record.release.clone().back(&why, now_ms());
+                record.release = record.release.clone().back(&why);
                 record.note(now_ms(), format!("goes back: {why}"));
             }
         };
@@ -174,7 +176,7 @@ impl Handlers {
                 let now = now_ms();
                 record.release.paused = paused;
                 // The time in which nothing was allowed to happen does not count.
-                record.release.step_since_ms = now;
+                record.release.progress.look_again(steady_ms());
                 let word = if paused { "paused" } else { "resumed" };
                 record.note(now, format!("{word} by {by}"));
             }

@@ -10,7 +10,7 @@
 //! A step is taken when everything runs and is healthy for a while, and while the newer version
 //! answers as well as the older one: errors and latency of both are read from the instances
 //! themselves. What does not become healthy, dies, or answers worse goes back at once, by itself.
-//! `automatic: false` waits for [`ADVANCE_PROCEDURE`] at each step.
+//! `by_hand` waits for [`ADVANCE_PROCEDURE`] at each step.
 //!
 //! Every decision is on disk before it is acted on, and acting twice is acting once. So this
 //! service may be killed at any moment: the next one goes on, and nothing that runs notices.
@@ -59,7 +59,7 @@ rpc::service! {
     idempotent 504 ADVANCE_PROCEDURE advance(ReleaseArgs) -> ReleaseInfo;
     /// Goes back at once.
     idempotent 505 ROLLBACK_PROCEDURE rollback(RollbackArgs) -> ReleaseInfo;
-    /// Stays where it is.
+    /// Takes no further step, and does not begin if it has not. It turns back all the same.
     idempotent 506 PAUSE_PROCEDURE pause(ReleaseArgs) -> ReleaseInfo;
     /// Goes on.
     idempotent 507 RESUME_PROCEDURE resume(ReleaseArgs) -> ReleaseInfo;

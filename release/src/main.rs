@@ -1,6 +1,7 @@
 //! The server: new versions, step by step.
 
 mod book;
+mod clock;
 mod handlers;
 mod record;
 mod signals;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use release::limits::LOG_MAX;
 use release::{CreateArgs, LogEntry, Program, ReleaseInfo, Strategy, Version};
-use rollout::{Gates, Hold, Phase, Plan, Release, targets};
+use rollout::{Gates, Hold, Phase, Plan, Progress, Release, targets};
 use serde::{Deserialize, Serialize};
 
 /// A release, with everything that has to survive.
@@ -16,7 +16,8 @@ pub(crate) struct Record {
     pub(crate) to: Version,
     pub(crate) by: String,
     pub(crate) created_ms: u64,
-    pub(crate) replicas: u32,
+    /// By which `scheduling` knows what of it comes late.
+    pub(crate) fence: u64,
     pub(crate) release: Release,
     pub(crate) changes: u64,
     pub(crate) log: Vec<LogEntry>,
@@ -31,6 +32,8 @@ struct Kept {
     to: KeptVersion,
     by: String,
     created_ms: u64,
+    #[serde(default)]
+    fence: u64,
     replicas: u32,
     plan: KeptPlan,
     phase: String,
@@ -38,8 +41,8 @@ struct Kept {
     paused: bool,
     step: u32,
     advance: bool,
-    step_since_ms: u64,
-    well_since_ms: Option<u64>,
+    #[serde(default)]
+    progress: KeptProgress,
     changes: u64,
     log: Vec<(u64, String)>,
 }
@@ -49,6 +52,14 @@ struct KeptVersion {
     cargo: Option<(String, String)>,
     command: Option<(String, Vec<String>)>,
     env: BTreeMap<String, String>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct KeptProgress {
+    since_ms: Option<u64>,
+    best: u32,
+    reached_ms: Option<u64>,
+    well_since_ms: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,7 +91,9 @@ impl Record {
 
     pub(crate) fn info(&self, waiting: &str) -> ReleaseInfo {
         let (phase, why) = words(&self.release.phase);
-        let steps = targets(&self.release.plan, self.replicas).targets.len();
+        let steps = targets(&self.release.plan, self.release.replicas, 0)
+            .targets
+            .len();
         ReleaseInfo {
             id: self.label(),
             service: self.service.clone(),
@@ -112,15 +125,15 @@ impl Record {
             to: keep(&self.to),
             by: self.by.clone(),
             created_ms: self.created_ms,
-            replicas: self.replicas,
+            fence: self.fence,
+            replicas: self.release.replicas,
             plan: keep_plan(&self.release.plan),
             phase: phase.to_owned(),
             why: why.to_owned(),
             paused: self.release.paused,
             step: self.release.step,
             advance: self.release.advance,
-            step_since_ms: self.release.step_since_ms,
-            well_since_ms: self.release.well_since_ms,
+            progress: keep_progress(&self.release.progress),
             changes: self.changes,
             log: log.collect(),
         })
@@ -147,15 +160,15 @@ impl Record {
             to: found(kept.to),
             by: kept.by,
             created_ms: kept.created_ms,
-            replicas: kept.replicas,
+            fence: kept.fence,
             release: Release {
                 plan: found_plan(kept.plan),
                 phase,
                 paused: kept.paused,
                 step: kept.step,
+                replicas: kept.replicas,
                 advance: kept.advance,
-                step_since_ms: kept.step_since_ms,
-                well_since_ms: kept.well_since_ms,
+                progress: found_progress(&kept.progress),
             },
             changes: kept.changes,
             log: log.collect(),
@@ -206,6 +219,24 @@ fn found(kept: KeptVersion) -> Version {
     };
     let env = kept.env;
     Version { program, env }
+}
+
+fn keep_progress(progress: &Progress) -> KeptProgress {
+    KeptProgress {
+        since_ms: progress.since_ms,
+        best: progress.best,
+        reached_ms: progress.reached_ms,
+        well_since_ms: progress.well_since_ms,
+    }
+}
+
+fn found_progress(kept: &KeptProgress) -> Progress {
+    Progress {
+        since_ms: kept.since_ms,
+        best: kept.best,
+        reached_ms: kept.reached_ms,
+        well_since_ms: kept.well_since_ms,
+    }
 }
 
 fn keep_plan(plan: &Plan) -> KeptPlan {

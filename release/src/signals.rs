@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rollout::Stats;
+use rollout::{Latency, Stats};
 use rpc::{BuiltinClient, CallOptions, Channel, Empty};
 use scheduling::InstanceInfo;
 use tokio::task::JoinSet;
@@ -88,21 +88,9 @@ impl Baseline {
                 *latency.entry(*bound).or_default() += count.saturating_sub(before);
             }
         }
-        stats.p99_us = p99(&latency);
+        stats.latency = Latency::new(latency);
         stats
     }
-}
-
-/// The bound under which 99 of 100 lie; nothing if there is none, or none that is known.
-fn p99(latency: &BTreeMap<u64, u64>) -> Option<u64> {
-    let all = latency
-        .values()
-        .next_back()
-        .copied()
-        .filter(|all| *all > 0)?;
-    let enough = (all * 99).div_ceil(100);
-    let found = latency.iter().find(|(_, count)| **count >= enough);
-    found.map(|(bound, _)| *bound)
 }
 
 /// Reads what rpc's servers say in OpenMetrics text.
@@ -167,8 +155,8 @@ nonsense{ } x
     fn own_procedures_are_counted_and_built_in_ones_are_not() {
         let counts = read(TEXT);
         assert_eq!((counts.calls, counts.errors), (100, 2));
-        assert_eq!(p99(&counts.latency), Some(1_000));
-        assert_eq!(p99(&BTreeMap::new()), None);
+        let all = BTreeMap::from([(50, 50), (1_000, 99), (u64::MAX, 100)]);
+        assert_eq!(counts.latency, all);
     }
 
     #[test]
@@ -196,6 +184,6 @@ nonsense{ } x
         assert_eq!(baseline.since(&now, std::iter::once(&instance)).calls, 100);
         baseline.begin(now.clone());
         let nothing = baseline.since(&now, std::iter::once(&instance));
-        assert_eq!((nothing.calls, nothing.p99_us), (0, None));
+        assert_eq!((nothing.calls, nothing.p99_us()), (0, None));
     }
 }

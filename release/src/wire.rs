@@ -27,7 +27,8 @@ pub struct CanaryStep {
     pub hold_ms: u64,
 }
 
-/// What the newer version has to keep to.
+/// What the newer version has to keep to. A limit is broken when what was counted lies beyond it
+/// and is no chance (less likely than one in a thousand): one error of fifty calls breaks none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serializable, Deserializable)]
 pub struct Gates {
     /// With fewer calls than this nothing is judged.
@@ -57,7 +58,8 @@ pub struct CreateArgs {
     /// For how long a step must be well before the next, in milliseconds; 1,000 when absent.
     #[serde(default)]
     pub settle_ms: Option<u64>,
-    /// How long a step may take to be well, in milliseconds; 60,000 when absent.
+    /// How long no further slot may become well, in milliseconds; 60,000 when absent. Then it goes
+    /// back.
     #[serde(default)]
     pub progress_ms: Option<u64>,
     /// Wait for `advance` at each step.

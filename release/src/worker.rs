@@ -1,16 +1,18 @@
 //! Carries releases out: looks at what is, decides, remembers, acts, and looks again.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rollout::{Decision, Facts, Live, Reported, Was, decide};
 use rpc::{Code, Error};
 use scheduling::{
-    InstanceInfo, InstanceState, RollArgs, RollStep, RolloutArgs, RolloutReply, SchedulingClient,
+    InstanceInfo, InstanceState, NextVersion, RollArgs, RollStep, RolloutArgs, RolloutReply,
+    SchedulingClient,
 };
 use tokio::time::{sleep, timeout};
 
 use crate::book::Book;
+use crate::clock::{now_ms, steady_ms};
 use crate::record::Record;
 use crate::signals::{Baseline, Signals};
 
@@ -20,11 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const ASK_EVERY: (u64, u64) = (50, 500);
 /// While scheduling is away.
 const AWAY: Duration = Duration::from_millis(500);
-
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
-}
+/// Whoever has not looked for so long does not know what happened meanwhile.
+const BLIND: Duration = Duration::from_secs(2);
 
 /// Carries out every release that is not over, each by a task of its own, for ever.
 pub(crate) async fn work(book: Book, scheduling: SchedulingClient) {
@@ -42,6 +41,7 @@ pub(crate) async fn work(book: Book, scheduling: SchedulingClient) {
                     baseline: Baseline::default(),
                     measured: None,
                     asked: None,
+                    looked: None,
                 };
                 tokio::spawn(worker.run());
             }
@@ -62,6 +62,8 @@ struct Worker {
     /// For which step the baseline was taken.
     measured: Option<u32>,
     asked: Option<(Instant, (rollout::Stats, rollout::Stats))>,
+    /// When it was last seen how things are.
+    looked: Option<Instant>,
 }
 
 impl Worker {
@@ -102,43 +104,79 @@ impl Worker {
             }
             Err(error) => return Err(error),
         };
+        let record = self.sees_again(record).await?;
         let facts = self.facts(&record, &rollout).await;
-        let now = now_ms();
-        let (next, decision) = decide(&record.release, &facts, now);
-        if next != record.release {
-            // What an operator did meanwhile is decided about anew.
-            let before = record.release.clone();
-            let what = story(&record, &next, &decision, facts.replicas);
-            let replicas = facts.replicas;
-            self.book
-                .change(self.id, move |kept| {
-                    if kept.release == before {
-                        kept.release = next;
-                        kept.replicas = replicas;
-                        kept.changes += 1;
-                        if let Some(what) = what {
-                            kept.note(now, what);
-                        }
-                    }
-                    Ok(())
-                })
-                .await?;
-        }
-        let kept = self.book.get(self.id);
-        if let Some(kept) = kept.filter(|kept| kept.release == decide_again(&record, &facts, now)) {
-            self.act(&kept, decision).await?;
+        let (next, decision) = decide(&record.release, &facts, steady_ms());
+        if let Some(kept) = self
+            .remember(&record, next, &decision, facts.replicas)
+            .await?
+        {
+            self.act(&kept, decision, &rollout).await?;
             return Ok(kept.release.phase.is_over());
         }
         Ok(false)
     }
 
-    async fn act(&self, record: &Record, decision: Decision) -> Result<(), Error> {
+    /// The time in which nobody looked does not count.
+    async fn sees_again(&mut self, record: Record) -> Result<Record, Error> {
+        let before = self.looked.replace(Instant::now());
+        if before.is_some_and(|at| at.elapsed() < BLIND) {
+            return Ok(record);
+        }
+        let seen = self.book.change(self.id, |kept| {
+            let before = kept.release.progress.clone();
+            kept.release.progress.look_again(steady_ms());
+            kept.changes += u64::from(before != kept.release.progress);
+            Ok(())
+        });
+        seen.await
+    }
+
+    /// Makes durable what was decided. Nothing, if an operator did something meanwhile: that is
+    /// decided about anew.
+    async fn remember(
+        &self,
+        record: &Record,
+        next: rollout::Release,
+        decision: &Decision,
+        replicas: u32,
+    ) -> Result<Option<Record>, Error> {
+        if next == record.release {
+            let kept = self.book.get(self.id);
+            return Ok(kept.filter(|kept| kept.release == next));
+        }
+        let before = record.release.clone();
+        let what = story(record, &next, decision, replicas);
+        let wanted = next.clone();
+        let changed = self.book.change(self.id, move |kept| {
+            if kept.release == before {
+                kept.release = next;
+                kept.changes += 1;
+                if let Some(what) = what {
+                    kept.note(now_ms(), what);
+                }
+            }
+            Ok(())
+        });
+        let kept = changed.await?;
+        Ok(Some(kept).filter(|kept| kept.release == wanted))
+    }
+
+    async fn act(
+        &self,
+        record: &Record,
+        decision: Decision,
+        rollout: &RolloutReply,
+    ) -> Result<(), Error> {
+        let begins = matches!(decision, Decision::Begin { .. });
         let step = match decision {
-            Decision::Run { from, surge } => RollStep::Run {
+            Decision::Begin { from, surge } => RollStep::Begin {
                 version: record.to.clone(),
                 from,
                 surge,
+                onto: rollout.spec_revision,
             },
+            Decision::Move { from, surge } => RollStep::Move { from, surge },
             Decision::Promote => RollStep::Promote,
             Decision::Withdraw => RollStep::Withdraw,
             Decision::Wait { why } => {
@@ -153,17 +191,34 @@ impl Worker {
         let args = RollArgs {
             service: record.service.clone(),
             by: record.label(),
+            fence: record.fence,
             step,
         };
+        let refused = |e: &Error| matches!(e.code, Code::InvalidArgument | Code::NotFound);
         match self.scheduling.roll(&args).await {
             Ok(_) => Ok(()),
-            // The newer version cannot even be built: no slot ever ran it.
-            Err(error) if matches!(error.code, Code::InvalidArgument | Code::NotFound) => {
-                let why = format!("the newer version cannot be started: {error}");
-                self.end(rollout::Phase::RolledBack { why }).await
+            // It cannot even be built. It is withdrawn all the same: a call that nobody waited for
+            // any more may have begun it.
+            Err(error) if begins && refused(&error) => {
+                self.turn_back(&format!("the newer version cannot be started: {error}"))
+                    .await
             }
+            // Somebody was faster: what is there now is looked at.
+            Err(error) if error.code == Code::Conflict => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    async fn turn_back(&self, why: &str) -> Result<(), Error> {
+        let why = why.to_owned();
+        let turned = self.book.change(self.id, move |record| {
+            if record.release.phase == rollout::Phase::Running {
+                record.release = record.release.clone().back(&why);
+                record.note(now_ms(), format!("goes back: {why}"));
+            }
+            Ok(())
+        });
+        turned.await.map(drop)
     }
 
     async fn end(&self, phase: rollout::Phase) -> Result<(), Error> {
@@ -179,7 +234,7 @@ impl Worker {
 
     async fn facts(&mut self, record: &Record, rollout: &RolloutReply) -> Facts {
         let newer_revision = match &rollout.next {
-            Some(next) if next.by == record.label() => Some(next.spec_revision),
+            Some(next) if is_ours(record, next) => Some(next.spec_revision),
             _ => None,
         };
         let is_newer = |i: &&InstanceInfo| Some(i.spec_revision) == newer_revision;
@@ -191,7 +246,11 @@ impl Worker {
         });
         let failed = |i: &&InstanceInfo| i.state == InstanceState::Failed;
         let failures = all().filter(is_newer).filter(failed).count();
-        let (old, new) = self.stats(record, rollout, newer_revision).await;
+        let (old, new) = match record.release.phase {
+            rollout::Phase::Running => self.stats(record, rollout, newer_revision).await,
+            // On the way back nothing is judged any more.
+            _ => Default::default(),
+        };
         Facts {
             replicas: rollout.replicas,
             was: was(record, rollout),
@@ -217,7 +276,7 @@ impl Worker {
         let every = Duration::from_millis((plan.settle_ms / 2).clamp(ASK_EVERY.0, ASK_EVERY.1));
         let fresh = self.asked.as_ref().filter(|(at, _)| at.elapsed() < every);
         if let (Some((_, stats)), true) = (fresh, self.measured == Some(step)) {
-            return *stats;
+            return stats.clone();
         }
         let healthy = |i: &&InstanceInfo| i.state == InstanceState::Healthy;
         let instances: Vec<InstanceInfo> =
@@ -235,24 +294,26 @@ impl Worker {
         if new.calls < plan.gates.calls_min {
             new = Baseline::default().since(&counts, newer());
         }
-        self.asked = Some((Instant::now(), (old, new)));
+        self.asked = Some((Instant::now(), (old.clone(), new.clone())));
         (old, new)
     }
 }
 
-fn decide_again(record: &Record, facts: &Facts, now: u64) -> rollout::Release {
-    decide(&record.release, facts, now).0
+fn is_ours(record: &Record, next: &NextVersion) -> bool {
+    next.by == record.label() && next.fence == record.fence
 }
 
 fn was(record: &Record, rollout: &RolloutReply) -> Was {
     match &rollout.next {
-        Some(next) if next.by == record.label() => Was::Ours {
+        Some(next) if is_ours(record, next) => Was::Ours {
             from: next.from,
             surge: next.surge,
         },
         Some(_) => Was::Other,
         None if rollout.version == record.to => Was::Newer,
-        None if rollout.version == record.from => Was::Older,
+        None if rollout.version == record.from => Was::Older {
+            closed: rollout.rolled >= record.fence,
+        },
         None => Was::Other,
     }
 }
@@ -274,7 +335,7 @@ fn story(
         });
     }
     match decision {
-        Decision::Run { from, .. } if next.step != record.release.step => {
+        Decision::Move { from, .. } if next.step != record.release.step => {
             let newer = replicas.saturating_sub(*from);
             Some(format!(
                 "step {}: {newer} of {replicas} run the newer version",

@@ -121,10 +121,6 @@ rpc::service! {
     idempotent 417 REPORT_PROCEDURE report(ReportArgs) -> ReportReply;
     /// CPU time and memory of the instances of the local node.
     read 418 USAGE_PROCEDURE usage(UsageArgs) -> UsageReply;
-    /// Takes a newer version of a service one step further, slot by slot; for whoever rolls it out.
-    idempotent 419 ROLL_PROCEDURE roll(RollArgs) -> RollReply;
-    /// How far a newer version has come.
-    read 420 ROLLOUT_PROCEDURE rollout(RolloutArgs) -> RolloutReply;
     /// For agents: what a machine has and is.
     idempotent 421 DESCRIBE_NODE_PROCEDURE describe_node(DescribeNodeArgs) -> DescribeNodeReply;
     /// Uses a machine otherwise from now on: opens it for work, cordons it, or drains it.
@@ -142,4 +138,8 @@ rpc::service! {
     write_stream 427 LEAD_PROCEDURE lead(LeadArgs) -> LeadItem;
     /// For placers: to stay a candidate.
     idempotent 428 RENEW_PROCEDURE renew(RenewArgs) -> RenewReply;
+    /// Takes a newer version of a service one step further, slot by slot; for whoever rolls it out.
+    idempotent 430 ROLL_PROCEDURE roll(RollArgs) -> RollReply;
+    /// How far a newer version has come.
+    read 431 ROLLOUT_PROCEDURE rollout(RolloutArgs) -> RolloutReply;
 }

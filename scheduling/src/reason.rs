@@ -31,6 +31,8 @@ pub const INVALID_SPEC: &str = "invalid-spec";
 pub const DEPENDENCY_CYCLE: &str = "dependency-cycle";
 /// Somebody else rolls out a version of the service.
 pub const ROLLED_BY_OTHER: &str = "rolled-by-other";
+/// A step of a version's way came late, or somebody was faster.
+pub const ROLL_OVERTAKEN: &str = "roll-overtaken";
 /// The Cargo manifest does not exist.
 pub const NO_SUCH_MANIFEST: &str = "no-such-manifest";
 /// Cargo could not build it; the message ends with the compiler's last lines.

@@ -52,6 +52,10 @@ pub struct ServiceSpec {
     /// A newer version that some of the slots run; set by whoever rolls it out, not by `apply`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Box<Next>>,
+    /// The fence of the last version whose way is over: what comes late of it, or of an older one,
+    /// is refused. Set by whoever rolls out, not by `apply`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rolled: u64,
     /// The write that made this spec what it is; set by the store, not by the operator.
     #[serde(default)]
     pub revision: Revision,
@@ -65,6 +69,9 @@ pub struct ServiceSpec {
 pub struct Next {
     /// Who rolls it out: nobody else goes on with it.
     pub by: String,
+    /// Larger than that of every earlier version on its way.
+    #[serde(default)]
+    pub fence: u64,
     /// What to run.
     pub artifact: Artifact,
     /// Extra environment, instead of the spec's own.
@@ -77,6 +84,30 @@ pub struct Next {
     /// The write that made it what it is.
     #[serde(default)]
     pub revision: Revision,
+}
+
+impl Next {
+    /// The same of a service that has `after` replicas and had `before`: at most the same share of
+    /// the slots runs it, and slots beyond the replicas stay beyond them.
+    #[must_use]
+    pub fn rescaled(&self, before: u32, after: u32) -> Self {
+        let from = if self.from >= before {
+            // Not before the other sum: beyond the last slot there is nowhere to go.
+            u64::from(self.from) + u64::from(after) - u64::from(before)
+        } else {
+            (u64::from(self.from) * u64::from(after)).div_ceil(u64::from(before))
+        };
+        let nowhere = self.from == u32::MAX;
+        let from = u32::try_from(from).ok().filter(|_| !nowhere);
+        Self {
+            from: from.unwrap_or(u32::MAX),
+            ..self.clone()
+        }
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn default_grace_ms() -> u64 {
@@ -256,6 +287,7 @@ impl ServiceSpec {
             placement: Wishes::default(),
             grace_period_ms: default_grace_ms(),
             next: None,
+            rolled: 0,
             revision: Revision::default(),
         }
     }

@@ -11,6 +11,8 @@ use model::{
 use crate::plan::{Action, Create, Plan, StopReason};
 use crate::snapshot::Snapshot;
 
+mod replacements;
+
 /// A plan that must not be executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the plan breaks a rule: {rule}: {subject}")]
@@ -63,7 +65,7 @@ pub fn check(snapshot: &Snapshot, plan: &Plan, now: Timestamp) -> Result<(), Vio
             Action::Forget { instance } => judge.forget(instance)?,
         }
     }
-    judge.rollouts(plan)?;
+    judge.replacements(plan)?;
     judge.waiting(plan)
 }
 
@@ -403,54 +405,9 @@ impl<'a> Judge<'a> {
         demand(!needed, "the last record of a wanted slot is kept", id)
     }
 
-    /// Within one service, at most one slot is taken away for a new spec, and a healthy one only
-    /// while all the others are healthy (P5).
-    fn rollouts(&self, plan: &Plan) -> Verdict {
-        let mut moved: BTreeSet<&ServiceName> = BTreeSet::new();
-        for action in &plan.actions {
-            let Action::Stop { instance: id, why } = action else {
-                continue;
-            };
-            let drained = matches!(why, StopReason::Drained { .. });
-            if !drained && !matches!(why, StopReason::Outdated { .. }) {
-                continue;
-            }
-            let service = &id.slot.service;
-            demand(
-                moved.insert(service),
-                "a new spec takes one slot at a time (P5)",
-                id,
-            )?;
-            let was_healthy = self.instance(id)?.state == InstanceState::Healthy;
-            // Of one that leaves a drained node, the stand-in has to be healthy too.
-            let is_stand_in = drained && self.beyond_wish(&id.slot);
-            let others = !was_healthy || is_stand_in || self.all_healthy(service, drained);
-            demand(
-                others,
-                "a healthy instance goes only while all are healthy (P5)",
-                id,
-            )?;
-        }
-        Ok(())
-    }
-
     fn beyond_wish(&self, slot: &Slot) -> bool {
         let spec = self.snapshot.specs.get(&slot.service);
         spec.is_some_and(|spec| slot.index >= spec.slots())
-    }
-
-    fn all_healthy(&self, service: &ServiceName, with_stand_in: bool) -> bool {
-        let Some(spec) = self.snapshot.specs.get(service) else {
-            return false;
-        };
-        let instances = self.snapshot.instances.values();
-        let slots = spec.slots() + u32::from(with_stand_in);
-        let healthy = instances.filter(|i| {
-            i.id.slot.service == *service
-                && i.id.slot.index < slots
-                && i.state == InstanceState::Healthy
-        });
-        healthy.count() == usize::try_from(slots).unwrap_or(usize::MAX)
     }
 
     /// Every wanted slot without an owner is filled, given up, or waits with a reason; and when

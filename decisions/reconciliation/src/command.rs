@@ -1,14 +1,13 @@
 //! What operators ask for.
 
-use std::collections::BTreeMap;
-
 use model::{
-    Artifact, Duty, InstanceId, InstanceState, Next, NodeFacts, NodeId, NodeStatus, REPLICAS_MAX,
-    Revision, ServiceName, ServiceSpec, SpecError, Timestamp,
+    Duty, InstanceId, InstanceState, NodeFacts, NodeId, NodeStatus, REPLICAS_MAX, Revision,
+    ServiceName, ServiceSpec, SpecError, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::change::Ledger;
+use crate::roll::{self, RollStep, Roller};
 use crate::{Change, Cycle, EventKind, Snapshot, Subject, Write, check_dependencies, nodes, place};
 
 /// What an operator (or, for nodes, an agent's connection) asks for.
@@ -49,6 +48,8 @@ pub enum Command {
         service: ServiceName,
         /// Who rolls it out: what somebody else began is left alone.
         by: String,
+        /// Larger than that of every earlier version's way: what comes late is refused by it.
+        fence: u64,
         /// How.
         step: RollStep,
     },
@@ -89,27 +90,6 @@ pub enum Command {
         /// What it calls itself.
         leader: String,
     },
-}
-
-/// One step of a newer version's way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RollStep {
-    /// Slots from `from` on run this; `surge` slots are added to what is wished for.
-    Run {
-        /// What to run.
-        artifact: Artifact,
-        /// With which environment.
-        env: BTreeMap<String, String>,
-        /// From which slot on; beyond the last one: nowhere.
-        from: u32,
-        /// How many more slots there are meanwhile.
-        surge: u32,
-    },
-    /// It is the version from now on, everywhere.
-    Promote,
-    /// It never was.
-    Withdraw,
 }
 
 /// Why a command changed nothing.
@@ -167,6 +147,16 @@ pub enum CommandError {
         /// What to do first.
         why: String,
     },
+    /// The service is not as the step says: it came late, or somebody was faster.
+    #[error("{by} does not get further with {service}: {why}")]
+    Overtaken {
+        /// Which.
+        service: ServiceName,
+        /// Who.
+        by: String,
+        /// What is different.
+        why: String,
+    },
     /// The spec would make services wait for each other.
     #[error(transparent)]
     Cycle(#[from] Cycle),
@@ -193,7 +183,12 @@ pub fn command(
         Command::StopInstance { instance } => stop_instance(snapshot, &instance, now),
         Command::RestartInstance { instance } => restart_instance(snapshot, &instance, now),
         Command::RestartService { service } => restart_service(snapshot, &service, now),
-        Command::Roll { service, by, step } => roll(snapshot, &service, by, step, now),
+        Command::Roll {
+            service,
+            by,
+            fence,
+            step,
+        } => roll::roll(snapshot, &service, &Roller { by, fence }, step, now),
         Command::DeleteService { service } => delete_service(snapshot, service, now),
         Command::SetNode { node, status } => Ok(nodes::set_status(snapshot, node, status, now)),
         Command::DescribeNode { node, facts } => nodes::describe(snapshot, &node, *facts, now),
@@ -211,11 +206,11 @@ fn apply_spec(
     checked(&spec)?;
     let old = snapshot.specs.get(&spec.name).cloned();
     check_with(snapshot, &spec)?;
-    // Whoever wishes for another process puts an end to a version that is on its way.
-    (spec.revision, spec.next) = match &old {
-        Some(old) if same_process(old, &spec) => (old.revision, old.next.clone()),
-        _ => (fresh_revision(snapshot, &spec.name), None),
+    spec.revision = match &old {
+        Some(old) if same_process(old, &spec) => old.revision,
+        _ => fresh_revision(snapshot, &spec.name),
     };
+    roll::apply(old.as_ref(), &mut spec);
     let mut ledger = Ledger::new(snapshot, now);
     let Some(first) = first_forgiven(old.as_ref(), &spec) else {
         return Ok(Vec::new());
@@ -245,7 +240,7 @@ fn first_forgiven(old: Option<&ServiceSpec>, new: &ServiceSpec) -> Option<u32> {
     })
 }
 
-fn checked(spec: &ServiceSpec) -> Result<(), CommandError> {
+pub(crate) fn checked(spec: &ServiceSpec) -> Result<(), CommandError> {
     spec.check().map_err(|source| CommandError::Spec {
         service: spec.name.clone(),
         source,
@@ -274,6 +269,7 @@ fn same_process(old: &ServiceSpec, new: &ServiceSpec) -> bool {
         after: Vec::new(),
         restart: model::RestartPolicy::default(),
         next: None,
+        rolled: 0,
         revision: Revision(0),
         ..spec.clone()
     };
@@ -281,7 +277,7 @@ fn same_process(old: &ServiceSpec, new: &ServiceSpec) -> bool {
 }
 
 /// A revision that neither the spec nor any instance of the service has had.
-fn fresh_revision(snapshot: &Snapshot, service: &ServiceName) -> Revision {
+pub(crate) fn fresh_revision(snapshot: &Snapshot, service: &ServiceName) -> Revision {
     let spec = snapshot.specs.get(service);
     let next = spec.and_then(|spec| Some(spec.next.as_ref()?.revision));
     let spec = spec.map(|spec| spec.revision).max(next);
@@ -290,7 +286,10 @@ fn fresh_revision(snapshot: &Snapshot, service: &ServiceName) -> Revision {
     Revision(used.max(snapshot.revision).0 + 1)
 }
 
-fn spec_of(snapshot: &Snapshot, service: &ServiceName) -> Result<ServiceSpec, CommandError> {
+pub(crate) fn spec_of(
+    snapshot: &Snapshot,
+    service: &ServiceName,
+) -> Result<ServiceSpec, CommandError> {
     let spec = snapshot.specs.get(service).cloned();
     spec.ok_or_else(|| CommandError::UnknownService {
         service: service.clone(),
@@ -313,7 +312,8 @@ fn scale(
     }
     let why = format!("{} to {replicas} replicas", spec.replicas);
     let kept = spec.replicas.min(replicas);
-    spec.replicas = replicas;
+    let before = std::mem::replace(&mut spec.replicas, replicas);
+    roll::rescale(&mut spec, before);
     let mut ledger = Ledger::new(snapshot, now);
     ledger.forgive(service, kept);
     let subject = Subject::Service(service.clone());
@@ -399,71 +399,5 @@ fn delete_service(
     let subject = Subject::Service(service.clone());
     let why = "its instances are stopped, then forgotten";
     ledger.tell(Write::DeleteSpec(service), subject, EventKind::Deleted, why);
-    Ok(ledger.finish())
-}
-
-fn roll(
-    snapshot: &mut Snapshot,
-    service: &ServiceName,
-    by: String,
-    step: RollStep,
-    now: Timestamp,
-) -> Result<Vec<Change>, CommandError> {
-    let old = spec_of(snapshot, service)?;
-    let ours = old.next.as_ref().is_some_and(|next| next.by == by);
-    if let Some(next) = old.next.as_ref().filter(|_| !ours) {
-        let (service, by) = (service.clone(), next.by.clone());
-        return Err(CommandError::RolledByOther { service, by });
-    }
-    let mut spec = old.clone();
-    match step {
-        RollStep::Run {
-            artifact,
-            env,
-            from,
-            surge,
-        } => {
-            let before = old.next.as_ref();
-            let same = before.filter(|next| next.artifact == artifact && next.env == env);
-            let revision = same.map(|next| next.revision);
-            let fresh = || fresh_revision(snapshot, service);
-            spec.next = Some(Box::new(Next {
-                by,
-                artifact,
-                env,
-                from,
-                surge,
-                revision: revision.unwrap_or_else(fresh),
-            }));
-        }
-        // A step that was made already: its answer was lost.
-        RollStep::Promote | RollStep::Withdraw if !ours => return Ok(Vec::new()),
-        RollStep::Promote => {
-            if let Some(next) = spec.next.take() {
-                spec.artifact = next.artifact;
-                spec.env = next.env;
-                spec.revision = next.revision;
-            }
-        }
-        RollStep::Withdraw => spec.next = None,
-    }
-    if spec == old {
-        return Ok(Vec::new());
-    }
-    checked(&spec)?;
-    let first = |spec: &ServiceSpec| spec.next.as_ref().map(|next| next.from);
-    let changed_from = first(&old).into_iter().chain(first(&spec)).min();
-    let why = match &spec.next {
-        Some(next) => format!(
-            "{} rolls out revision {}, from slot {} on",
-            next.by, next.revision.0, next.from
-        ),
-        None => format!("revision {} everywhere", spec.revision.0),
-    };
-    let mut ledger = Ledger::new(snapshot, now);
-    ledger.forgive(service, changed_from.unwrap_or(0));
-    let subject = Subject::Service(service.clone());
-    let write = Write::PutSpec(Box::new(spec));
-    ledger.tell(write, subject, EventKind::Applied, why);
     Ok(ledger.finish())
 }

@@ -27,7 +27,8 @@
 //!    jitter ([`backoff_ms`]). A healthy period starts the count anew; [`Action::GiveUp`] ends it.
 //! 5. `Stop` of an instance ends that process, and the slot gets a new one if it is still wanted.
 //! 6. A changed spec replaces one slot at a time, and a healthy instance goes only while every
-//!    other one is healthy.
+//!    other one is healthy. Where a roll-out has slots beyond the wish, as many go at a time as
+//!    there are healthy ones beyond it.
 //! 7. Nothing is started on a node that takes no work; what runs on one is left alone, until it was
 //!    away for [`Snapshot::lost_after_ms`] and counts as lost. Nodes are lost one by one.
 //! 8. A node that is drained is emptied service by service: a stand-in is healthy before anything
@@ -49,12 +50,13 @@ mod observe;
 mod place;
 mod plan;
 mod planner;
+mod roll;
 mod snapshot;
 
 pub use assignments::{Assignment, Assignments, Desired, assignments, assignments_of};
 pub use change::{Change, Event, EventKind, Subject, Write};
 pub use check::{Violation, check};
-pub use command::{Command, CommandError, RollStep, command};
+pub use command::{Command, CommandError, command};
 pub use dependencies::{Cycle, check_dependencies};
 pub use execute::{StalePlan, execute};
 pub use observe::{Ignored, Observation, Report, observe};
@@ -64,4 +66,5 @@ pub use planner::{
     DYNAMIC_PORT_FIRST, DYNAMIC_PORT_LAST, LOST_PAUSE_MANY_MS, LOST_PAUSE_MS, PORT_AVOIDED_MS,
     RECORDS_KEPT, backoff_ms, plan,
 };
+pub use roll::RollStep;
 pub use snapshot::{GivenUp, Leader, SlotRecord, Snapshot};

@@ -4,8 +4,8 @@ mod common;
 
 use common::{Fleet, exited, name, node, process, spec};
 use model::{
-    Duty, Failure, Generation, Instance, InstanceId, InstanceState, Node, NodeStatus, Revision,
-    ServiceSpec, Slot, Timestamp,
+    Duty, Failure, Generation, Instance, InstanceId, InstanceState, Next, Node, NodeStatus,
+    Revision, ServiceSpec, Slot, Timestamp,
 };
 use proptest::prelude::*;
 use reconciliation::{Action, Command, GivenUp, Observation, Snapshot, check, execute, plan};
@@ -37,14 +37,27 @@ fn specs() -> impl Strategy<Value = Vec<ServiceSpec>> {
     let one = |index: usize| {
         let after = prop::sample::subsequence(&SERVICES[..index], 0..=index);
         let known = prop_oneof![Just(vec![]), Just(vec![10_100_u16 + index as u16 * 10])];
-        (0..5_u32, after, known, any::<bool>(), 0..4_u64, 1..9_u32).prop_map(
-            move |(replicas, after, well_known, wanted, revision, attempts_max)| {
+        let next = prop::option::of((0..6_u32, 0..4_u32, 1..9_u64));
+        let known = (known, any::<bool>());
+        (0..5_u32, after, known, 0..4_u64, 1..9_u32, next).prop_map(
+            move |(replicas, after, (well_known, wanted), revision, attempts_max, next)| {
                 let mut spec = spec(SERVICES[index], replicas);
                 spec.after = after.into_iter().map(name).collect();
                 spec.ports.well_known = well_known;
                 spec.ports.wanted = wanted;
                 spec.revision = Revision(revision);
                 spec.restart.attempts_max = attempts_max;
+                spec.next = next.map(|(from, surge, fence)| {
+                    Box::new(Next {
+                        by: "r-1".to_owned(),
+                        fence,
+                        artifact: spec.artifact.clone(),
+                        env: spec.env.clone(),
+                        from,
+                        surge,
+                        revision: Revision(revision + 4),
+                    })
+                });
                 spec
             },
         )
@@ -65,7 +78,7 @@ fn instances() -> impl Strategy<Value = Vec<Instance>> {
         0..NODES.len(),
         1..10_u32,
         0..40_000_u64,
-        0..4_u64,
+        0..8_u64,
     );
     let history = prop::collection::vec(one, 0..5);
     let slot = (0..SERVICES.len(), 0..6_u32, history);
@@ -235,7 +248,7 @@ proptest! {
         for spec in fleet.snapshot.specs.values() {
             let all = fleet.snapshot.instances_of(&spec.name);
             let healthy = all.filter(|i| i.state == InstanceState::Healthy);
-            prop_assert_eq!(healthy.count(), spec.replicas as usize, "{:#?}", plan.waiting);
+            prop_assert_eq!(healthy.count(), spec.slots() as usize, "{:#?}", plan.waiting);
         }
     }
 

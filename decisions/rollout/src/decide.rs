@@ -1,6 +1,6 @@
 //! What to do next.
 
-use crate::{Plan, Stats, judge, targets};
+use crate::{Plan, Progress, Stats, Steps, judge, rescaled, targets};
 
 /// Where a release is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,45 +41,50 @@ pub struct Release {
     pub plan: Plan,
     /// Where it is.
     pub phase: Phase,
-    /// Whether it stays where it is.
+    /// Whether it takes no further step. It turns back all the same.
     pub paused: bool,
     /// Which of the plan's targets it is at.
     pub step: u32,
+    /// For how many replicas that was decided.
+    pub replicas: u32,
     /// Whether somebody asked for the next step.
     pub advance: bool,
-    /// Since when it is at this step.
-    pub step_since_ms: u64,
-    /// Since when everything at this step is well.
-    pub well_since_ms: Option<u64>,
+    /// What was seen of this step.
+    pub progress: Progress,
 }
 
 impl Release {
-    /// One that begins now.
+    /// One that begins now, of a service with so many replicas.
     #[must_use]
-    pub fn new(plan: Plan, now_ms: u64) -> Self {
+    pub fn new(plan: Plan, replicas: u32) -> Self {
         Self {
             plan,
             phase: Phase::Running,
             paused: false,
             step: 0,
+            replicas,
             advance: false,
-            step_since_ms: now_ms,
-            well_since_ms: None,
+            progress: Progress::default(),
         }
     }
 
     /// The same, on its way back from now on. One that is over stays as it is.
     #[must_use]
-    pub fn back(mut self, why: &str, now_ms: u64) -> Self {
+    pub fn back(mut self, why: &str) -> Self {
         if self.phase == Phase::Running {
             self.phase = Phase::RollingBack {
                 why: why.to_owned(),
             };
             self.paused = false;
-            self.step_since_ms = now_ms;
-            self.well_since_ms = None;
+            self.progress = Progress::default();
         }
         self
+    }
+
+    fn go_to(&mut self, step: u32, replicas: u32) {
+        self.step = step;
+        self.replicas = replicas;
+        self.progress = Progress::default();
     }
 }
 
@@ -105,7 +110,10 @@ pub enum Was {
         surge: u32,
     },
     /// None is on its way, and the version is still the older one.
-    Older,
+    Older {
+        /// Whether ours is known to be over: it cannot begin any more.
+        closed: bool,
+    },
     /// None is on its way, and the version is the newer one.
     Newer,
     /// Somebody else's is on its way, or is the version now.
@@ -139,8 +147,15 @@ pub struct Facts {
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Have slots from `from` on run the newer version, with so many beyond the replicas.
-    Run {
+    /// Put the newer version on its way: build it, and have slots from `from` on run it.
+    Begin {
+        /// From which slot on.
+        from: u32,
+        /// How many slots beyond the replicas.
+        surge: u32,
+    },
+    /// It is on its way: have slots from `from` on run it, and all others the older one.
+    Move {
         /// From which slot on.
         from: u32,
         /// How many slots beyond the replicas.
@@ -148,7 +163,7 @@ pub enum Decision {
     },
     /// Make the newer version the version.
     Promote,
-    /// Forget the newer version.
+    /// Forget the newer version, and let it not begin any more.
     Withdraw,
     /// Look again later.
     Wait {
@@ -159,9 +174,11 @@ pub enum Decision {
     End,
 }
 
-/// Failures of the newer version that are too many: one start may go wrong for a reason of its own.
+/// Failures of the newer version that are too many, and one in so many of its slots: one start may
+/// go wrong for a reason of its own.
 const FAILURES_MAX: u32 = 2;
-/// No slot at all.
+const FAILURES_ONE_IN: u32 = 10;
+/// No slot at all, not even those beyond the replicas.
 const NOWHERE: u32 = u32::MAX;
 
 /// What to do next, and what to remember before it is done.
@@ -187,39 +204,65 @@ fn superseded(release: &mut Release) -> Decision {
 }
 
 fn forward(release: &mut Release, facts: &Facts, now_ms: u64) -> Decision {
-    let steps = targets(&release.plan, facts.replicas);
-    let last = steps.targets.len().saturating_sub(1);
-    let at = usize::try_from(release.step).unwrap_or(last).min(last);
-    let target = steps.targets[at];
-    let wish = Decision::Run {
-        from: target.from,
-        surge: steps.surge,
+    if release.replicas != facts.replicas {
+        let step = rescaled(
+            &release.plan,
+            release.step,
+            release.replicas,
+            facts.replicas,
+        );
+        release.go_to(step, facts.replicas);
+    }
+    let surge = match facts.was {
+        Was::Ours { surge, .. } => surge,
+        _ => 0,
     };
+    let steps = targets(&release.plan, facts.replicas, surge);
+    let ((target, _), surge) = (steps.at(release.step), steps.surge);
     match facts.was {
-        Was::Other => return superseded(release),
+        Was::Other | Was::Older { closed: true } => return superseded(release),
         Was::Newer => return end(release, Phase::Done),
-        // Begun, and not known there yet.
-        Was::Older => return wish,
-        Was::Ours { .. } if release.paused => return wait("it is paused"),
-        Was::Ours { from, surge } if (from, surge) != (target.from, steps.surge) => return wish,
+        Was::Older { .. } if release.paused => return wait("it is paused, before its first step"),
+        Was::Older { .. } => {
+            let from = target.from;
+            return Decision::Begin { from, surge };
+        }
         Was::Ours { .. } => {}
     }
     if let Some(why) = trouble(release, facts) {
-        return turn_back(release, &why, steps.surge, now_ms);
+        return turn_back(release, &why, facts, now_ms);
     }
-    let slots = facts.replicas.saturating_add(steps.surge);
-    if let Some(missing) = first_missing(facts, slots, target.from) {
-        release.well_since_ms = None;
-        let since = now_ms.saturating_sub(release.step_since_ms);
-        if since >= release.plan.progress_ms {
-            let why = format!("slot {missing} is not healthy after {since} ms");
-            return turn_back(release, &why, steps.surge, now_ms);
+    let is_there = facts.was == at(target.from, surge);
+    if !is_there && !release.paused {
+        let from = target.from;
+        return Decision::Move { from, surge };
+    }
+    let missing = look(release, facts, now_ms);
+    if release.paused {
+        return wait(&match missing {
+            Some(slot) => format!("it is paused; slot {slot} is not healthy"),
+            None => "it is paused".to_owned(),
+        });
+    }
+    if let Some(slot) = missing {
+        let stalled_ms = release.progress.stalled_ms(now_ms);
+        if stalled_ms >= release.plan.progress_ms {
+            let why = format!("slot {slot} is not healthy, and none became so for {stalled_ms} ms");
+            return turn_back(release, &why, facts, now_ms);
         }
-        return wait(&format!("slot {missing} is not healthy yet"));
+        return wait(&format!("slot {slot} is not healthy yet"));
     }
-    let well_since = *release.well_since_ms.get_or_insert(now_ms);
-    let settled = now_ms.saturating_sub(well_since) >= target.hold_ms;
-    let may_go_on = release.advance || (settled && release.plan.automatic);
+    further(release, &steps, now_ms)
+}
+
+/// Everything at this step is well: the next one, if it may be taken.
+fn further(release: &mut Release, steps: &Steps, now_ms: u64) -> Decision {
+    let (target, is_last) = steps.at(release.step);
+    let plan = &release.plan;
+    let settled = release
+        .progress
+        .is_settled(plan.settle_ms, target.hold_ms, now_ms);
+    let may_go_on = release.advance || (settled && plan.automatic);
     if !may_go_on {
         return wait(if settled {
             "it is to be advanced by hand"
@@ -228,21 +271,46 @@ fn forward(release: &mut Release, facts: &Facts, now_ms: u64) -> Decision {
         });
     }
     release.advance = false;
-    if at == last {
+    if is_last {
         return Decision::Promote;
     }
-    release.step = u32::try_from(at + 1).unwrap_or(release.step);
-    release.step_since_ms = now_ms;
-    release.well_since_ms = None;
-    Decision::Run {
-        from: steps.targets[at + 1].from,
-        surge: steps.surge,
-    }
+    release.go_to(release.step + 1, release.replicas);
+    let (from, surge) = (steps.at(release.step).0.from, steps.surge);
+    Decision::Move { from, surge }
+}
+
+fn at(from: u32, surge: u32) -> Was {
+    Was::Ours { from, surge }
+}
+
+/// Takes note of how many slots are well, and says which is not.
+fn look(release: &mut Release, facts: &Facts, now_ms: u64) -> Option<u32> {
+    let Was::Ours { from, surge } = facts.was else {
+        return None;
+    };
+    let slots = facts.replicas.saturating_add(surge);
+    let (well, missing) = count_well(facts, slots, from);
+    let settle_ms = release.plan.settle_ms;
+    release.progress.look(well, slots, settle_ms, now_ms);
+    missing
+}
+
+/// How many of the first so many slots have a healthy instance of the version that they should run,
+/// and the last one that has none.
+fn count_well(facts: &Facts, slots: u32, from: u32) -> (u32, Option<u32>) {
+    let is_well =
+        |live: &&Live| live.healthy && live.newer == (live.index >= from) && live.index < slots;
+    let well: std::collections::BTreeSet<u32> =
+        facts.live.iter().filter(is_well).map(|l| l.index).collect();
+    let missing = (0..slots).rev().find(|index| !well.contains(index));
+    (u32::try_from(well.len()).unwrap_or(u32::MAX), missing)
 }
 
 fn trouble(release: &Release, facts: &Facts) -> Option<String> {
     let failures = facts.reported.failures;
-    if failures >= FAILURES_MAX {
+    let newer = facts.live.iter().filter(|live| live.newer).count();
+    let newer = u32::try_from(newer).unwrap_or(u32::MAX);
+    if failures >= FAILURES_MAX.max(newer / FAILURES_ONE_IN) {
         return Some(format!(
             "{failures} instances of the newer version ended unasked"
         ));
@@ -250,47 +318,46 @@ fn trouble(release: &Release, facts: &Facts) -> Option<String> {
     judge(&release.plan.gates, &facts.old, &facts.new)
 }
 
-/// The first slot that has no healthy instance of the version that it should run.
-fn first_missing(facts: &Facts, slots: u32, from: u32) -> Option<u32> {
-    let well = |index: u32| {
-        let mut here = facts.live.iter().filter(|live| live.index == index);
-        here.any(|live| live.healthy && live.newer == (index >= from))
-    };
-    (0..slots).rev().find(|index| !well(*index))
+fn turn_back(release: &mut Release, why: &str, facts: &Facts, now_ms: u64) -> Decision {
+    *release = release.clone().back(why);
+    backward(release, why, facts, now_ms)
 }
 
-/// Nowhere, with the same slots beyond the replicas: they carry the load while others go back.
-fn turn_back(release: &mut Release, why: &str, surge: u32, now_ms: u64) -> Decision {
-    *release = release.clone().back(why, now_ms);
-    Decision::Run {
-        from: NOWHERE,
-        surge,
-    }
-}
-
+/// What was wished for goes back first, while the slots beyond it go on as they are: they carry the
+/// load meanwhile. When all that was wished for is back, they go. Only where they cannot carry
+/// anything, because they are not healthy, they run the older version too.
 fn backward(release: &mut Release, why: &str, facts: &Facts, now_ms: u64) -> Decision {
     let why = why.to_owned();
-    let surge = match facts.was {
+    let (from, surge) = match facts.was {
         Was::Other => return superseded(release),
         Was::Newer => return end(release, Phase::Done),
-        Was::Older => return end(release, Phase::RolledBack { why }),
-        Was::Ours {
-            from: NOWHERE,
-            surge,
-        } => surge,
-        Was::Ours { surge, .. } => {
-            return Decision::Run {
-                from: NOWHERE,
-                surge,
-            };
-        }
+        Was::Older { closed: true } => return end(release, Phase::RolledBack { why }),
+        // A step that is still on its way must not bring it back.
+        Was::Older { closed: false } => return Decision::Withdraw,
+        Was::Ours { from, surge } => (from, surge),
     };
-    let slots = facts.replicas.saturating_add(surge);
-    let Some(missing) = first_missing(facts, slots, NOWHERE) else {
+    let Some(missing) = count_well(facts, facts.replicas, NOWHERE).1 else {
         return Decision::Withdraw;
     };
+    let slots = facts.replicas.saturating_add(surge);
+    let carries = |index: u32| {
+        let mut here = facts.live.iter().filter(|live| live.index == index);
+        here.any(|live| live.healthy)
+    };
+    let wish = if from != NOWHERE && (facts.replicas..slots).all(carries) {
+        from.max(facts.replicas)
+    } else {
+        NOWHERE
+    };
+    if from != wish {
+        release.progress = Progress::default();
+        return Decision::Move { from: wish, surge };
+    }
+    let (well, _) = count_well(facts, slots, wish);
+    let settle_ms = release.plan.settle_ms;
+    release.progress.look(well, slots, settle_ms, now_ms);
     // What cannot be made well must not keep the next release from beginning.
-    if now_ms.saturating_sub(release.step_since_ms) >= release.plan.progress_ms {
+    if release.progress.stalled_ms(now_ms) >= release.plan.progress_ms {
         return Decision::Withdraw;
     }
     wait(&format!("slot {missing} is not back yet"))

@@ -1,14 +1,17 @@
 //! Whether the newer version answers as well as the older one.
 
+use crate::Latency;
+use crate::evidence::{CHANCE_MAX, beyond, worse};
+
 /// How a version answered since a step began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Calls that ended.
     pub calls: u64,
     /// Of these, with an error.
     pub errors: u64,
-    /// 99 of 100 took no longer than this, in microseconds; absent if nothing is known.
-    pub p99_us: Option<u64>,
+    /// How long they took.
+    pub latency: Latency,
 }
 
 impl Stats {
@@ -20,9 +23,16 @@ impl Stats {
             .checked_div(self.calls)
             .unwrap_or(0)
     }
+
+    /// 99 of 100 calls took no longer than this, in microseconds; absent if nothing is known.
+    #[must_use]
+    pub fn p99_us(&self) -> Option<u64> {
+        self.latency.quantile_us(990)
+    }
 }
 
-/// What the newer version has to keep to.
+/// What the newer version has to keep to. A limit is broken when what was counted lies beyond it
+/// and is no chance: a few errors of few calls break none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gates {
     /// With fewer calls than this nothing is judged.
@@ -50,27 +60,42 @@ impl Default for Gates {
 }
 
 /// What is wrong with the newer version, in words; `None` if nothing is, or nothing can be said.
+///
+/// Errors beyond the absolute limit are judged by a binomial test, more errors than the older
+/// version by Fisher's exact test, and a p99 by the calls that are slower than its limit: more of
+/// them than one in a hundred, by a binomial test again.
 #[must_use]
 pub fn judge(gates: &Gates, old: &Stats, new: &Stats) -> Option<String> {
     if new.calls < gates.calls_min {
         return None;
     }
     let (errors, before) = (new.errors_permille(), old.errors_permille());
-    if errors > gates.errors_permille_max {
+    let limit = gates.errors_permille_max;
+    let share = limit as f64 / 1_000.0;
+    if errors > limit && beyond(new.calls, new.errors, share) < CHANCE_MAX {
         return Some(format!("{errors} of 1000 calls fail ({} calls)", new.calls));
     }
-    let comparable = old.calls >= gates.calls_min;
-    if comparable && errors > before.saturating_add(gates.errors_permille_more) {
+    if old.calls < gates.calls_min {
+        return None;
+    }
+    if errors > before.saturating_add(gates.errors_permille_more)
+        && worse(new.calls, new.errors, old.calls, old.errors) < CHANCE_MAX
+    {
         return Some(format!(
             "{errors} of 1000 calls fail, {before} do with the older version"
         ));
     }
-    let (Some(p99), Some(p99_before)) = (new.p99_us, old.p99_us) else {
-        return None;
-    };
-    let slow = p99 > p99_before.saturating_mul(gates.p99_times)
-        && p99 > p99_before.saturating_add(gates.p99_more_us);
-    (comparable && slow).then(|| {
-        format!("1 of 100 calls takes {p99} us or longer, {p99_before} us with the older version")
+    slower(gates, old, new)
+}
+
+fn slower(gates: &Gates, old: &Stats, new: &Stats) -> Option<String> {
+    let (p99, before) = (new.p99_us()?, old.p99_us()?);
+    let times = before.saturating_mul(gates.p99_times);
+    let limit = times.max(before.saturating_add(gates.p99_more_us));
+    // What is not in the histogram cannot be slow.
+    let slow = new.latency.slower_than(limit).min(new.calls);
+    let broken = p99 >= limit && slow * 100 > new.calls;
+    (broken && beyond(new.calls, slow, 0.01) < CHANCE_MAX).then(|| {
+        format!("1 of 100 calls takes {p99} us or longer, {before} us with the older version")
     })
 }

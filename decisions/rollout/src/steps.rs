@@ -34,7 +34,7 @@ pub struct Plan {
     pub batch: Option<u32>,
     /// For how long a step must be well before the next, in milliseconds.
     pub settle_ms: u64,
-    /// How long a step may take to be well, in milliseconds; then the release goes back.
+    /// How long no further slot may become well, in milliseconds; then the release goes back.
     pub progress_ms: u64,
     /// Whether steps follow each other without being asked to.
     pub automatic: bool,
@@ -108,7 +108,7 @@ impl Plan {
 pub struct Target {
     /// Slots from this one on run the newer version.
     pub from: u32,
-    /// How long it is watched, in milliseconds, once it is well.
+    /// How long it is watched, in milliseconds, from when it is well for the first time.
     pub hold_ms: u64,
 }
 
@@ -117,64 +117,92 @@ pub struct Target {
 pub struct Steps {
     /// Slots beyond the replicas, from the first step to the last.
     pub surge: u32,
-    /// In order; the last one leads to slot 0.
+    /// In order, at least one; the last one leads to slot 0.
     pub targets: Vec<Target>,
 }
 
-/// The steps of a plan for so many replicas.
+impl Steps {
+    /// A step by its number; the last one for any number beyond it.
+    #[must_use]
+    pub fn at(&self, step: u32) -> (Target, bool) {
+        let last = self.targets.len().saturating_sub(1);
+        let at = usize::try_from(step).unwrap_or(last).min(last);
+        (self.targets[at], at == last)
+    }
+}
+
+/// The steps of a plan for so many replicas. There are at least `surge_min` slots beyond them: what
+/// is there already carries load, and goes only when all is over.
+///
+/// A canary and blue-green have the same steps for any number of replicas, also where two of them
+/// come to the same slots: each is watched for its own time.
 #[must_use]
-pub fn targets(plan: &Plan, replicas: u32) -> Steps {
-    let batch = plan
-        .batch
-        .unwrap_or(replicas / 10)
-        .clamp(1, replicas.max(1));
+pub fn targets(plan: &Plan, replicas: u32, surge_min: u32) -> Steps {
+    let batch = batch(plan, replicas);
     let hold_ms = plan.settle_ms;
     let at = |from| Target { from, hold_ms };
     match &plan.strategy {
         Strategy::Rolling => {
-            let mut targets = vec![at(replicas)];
-            let mut from = replicas;
-            while from > 0 {
-                from = from.saturating_sub(batch);
-                targets.push(at(from));
-            }
+            let batches = replicas.div_ceil(batch);
+            let from = |batches: u32| replicas.saturating_sub(batches.saturating_mul(batch));
             Steps {
-                surge: batch,
-                targets,
+                surge: batch.max(surge_min),
+                targets: (0..=batches).map(|batches| at(from(batches))).collect(),
             }
         }
         Strategy::Canary(steps) => {
-            let step = |hold: &Hold| {
-                let share = u64::from(replicas) * u64::from(hold.percent);
-                let count = u32::try_from(share.div_ceil(100))
-                    .unwrap_or(replicas)
-                    .max(1);
-                Target {
-                    // The slot beyond the replicas is one of them.
-                    from: (replicas + 1).saturating_sub(count).min(replicas),
-                    hold_ms: hold.hold_ms.max(hold_ms),
-                }
+            let surge = batch.max(surge_min);
+            let step = |hold: &Hold| Target {
+                // The slots beyond the replicas are the first of them.
+                from: (replicas.saturating_add(surge))
+                    .saturating_sub(share(replicas, hold.percent)),
+                hold_ms: hold.hold_ms.max(hold_ms),
             };
-            let mut targets: Vec<Target> = steps.iter().map(step).collect();
-            targets.dedup_by_key(|target| target.from);
-            if targets.last().is_none_or(|last| last.from > 0) {
-                targets.push(at(0));
+            Steps {
+                surge,
+                targets: steps.iter().map(step).chain([at(0)]).collect(),
             }
-            Steps { surge: 1, targets }
         }
         Strategy::BlueGreen { keep_ms } => {
             let both = Target {
                 from: replicas,
                 hold_ms: (*keep_ms).max(hold_ms),
             };
-            let mut targets = vec![both];
-            if replicas > 0 {
-                targets.push(at(0));
-            }
             Steps {
-                surge: replicas.max(1),
-                targets,
+                surge: replicas.max(1).max(surge_min),
+                targets: vec![both, at(0)],
             }
         }
     }
+}
+
+/// The step that is as far as `step` was, now that `after` replicas are wished for instead of
+/// `before`: at most the same share of them runs the newer version, so that no step is left out.
+#[must_use]
+pub fn rescaled(plan: &Plan, step: u32, before: u32, after: u32) -> u32 {
+    if plan.strategy != Strategy::Rolling {
+        return step;
+    }
+    let (batch_before, batch_after) = (batch(plan, before), batch(plan, after));
+    let newer = step.saturating_mul(batch_before).min(before);
+    let newer = u64::from(newer) * u64::from(after) / u64::from(before.max(1));
+    let is_all = newer >= u64::from(after);
+    let newer = u32::try_from(newer).unwrap_or(after);
+    if is_all {
+        newer.div_ceil(batch_after)
+    } else {
+        newer / batch_after
+    }
+}
+
+/// Slots that are replaced at a time, and as many there are beyond the replicas meanwhile.
+fn batch(plan: &Plan, replicas: u32) -> u32 {
+    let wanted = plan.batch.unwrap_or(replicas / 10);
+    wanted.clamp(1, replicas.max(1))
+}
+
+/// So many percent of the replicas, at least one.
+fn share(replicas: u32, percent: u32) -> u32 {
+    let share = (u64::from(replicas) * u64::from(percent)).div_ceil(100);
+    u32::try_from(share).unwrap_or(replicas).max(1)
 }

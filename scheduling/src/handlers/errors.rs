@@ -55,6 +55,10 @@ fn command(error: &CommandError) -> Error {
             Error::new(Code::Conflict, reason::NODE_IN_USE, error.to_string())
                 .with_hint("`orrery nodes` shows how many instances it still has")
         }
+        CommandError::Overtaken { .. } => {
+            Error::new(Code::Conflict, reason::ROLL_OVERTAKEN, error.to_string())
+                .with_hint("look at `rollout` of the service again, then decide")
+        }
         CommandError::Cycle(cycle) => Error::invalid(reason::DEPENDENCY_CYCLE, cycle.to_string())
             .with_hint("a service can only wait for services that do not wait for it"),
     }

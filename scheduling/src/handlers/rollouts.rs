@@ -1,6 +1,6 @@
 //! A newer version on its way.
 
-use model::Artifact;
+use model::{Artifact, Revision, ServiceName};
 use reconciliation::{Command, RollStep as Step};
 use rpc::{Context, Error};
 use scheduling::{
@@ -16,30 +16,55 @@ pub(super) async fn roll(
     args: RollArgs,
 ) -> Result<RollReply, Error> {
     let service = service_name(&args.service)?;
+    let (by, fence) = (args.by, args.fence);
     let step = match args.step {
-        RollStep::Run {
+        RollStep::Begin {
             version,
             from,
             surge,
+            onto,
         } => {
             let artifact = artifact(version.program);
             // Built before it is wished for: a version that does not compile takes nobody's place.
-            services::build(handlers, context, std::slice::from_ref(&artifact)).await?;
-            Step::Run {
+            if !is_under_way(handlers, &service, &by, fence).await? {
+                services::build(handlers, context, std::slice::from_ref(&artifact)).await?;
+            }
+            Step::Begin {
                 artifact,
                 env: version.env,
                 from,
                 surge,
+                onto: Revision(onto),
             }
         }
+        RollStep::Move { from, surge } => Step::Move { from, surge },
         RollStep::Promote => Step::Promote,
         RollStep::Withdraw => Step::Withdraw,
     };
-    let by = args.by;
-    let command = Command::Roll { service, by, step };
+    let command = Command::Roll {
+        service,
+        by,
+        fence,
+        step,
+    };
     let done = handlers.brain.command(command).await.map_err(refused)?;
     let revision = done.revision;
     Ok(RollReply { revision })
+}
+
+async fn is_under_way(
+    handlers: &Handlers,
+    service: &ServiceName,
+    by: &str,
+    fence: u64,
+) -> Result<bool, Error> {
+    let (service, by) = (service.clone(), by.to_owned());
+    let found = handlers.brain.read(move |view| {
+        let spec = view.snapshot.specs.get(&service);
+        let next = spec.and_then(|spec| spec.next.as_ref());
+        next.is_some_and(|next| next.by == by && next.fence == fence)
+    });
+    found.await.map_err(refused)
 }
 
 pub(super) async fn rollout(handlers: &Handlers, args: RolloutArgs) -> Result<RolloutReply, Error> {
@@ -49,6 +74,7 @@ pub(super) async fn rollout(handlers: &Handlers, args: RolloutArgs) -> Result<Ro
         let spec = spec.ok_or_else(|| unknown_service(&name))?;
         let next = spec.next.as_ref().map(|next| NextVersion {
             by: next.by.clone(),
+            fence: next.fence,
             version: version(&next.artifact, next.env.clone()),
             from: next.from,
             surge: next.surge,
@@ -60,6 +86,7 @@ pub(super) async fn rollout(handlers: &Handlers, args: RolloutArgs) -> Result<Ro
             version: version(&spec.artifact, spec.env.clone()),
             spec_revision: spec.revision.0,
             next,
+            rolled: spec.rolled,
             instances: instances
                 .map(|i| render::instance(view.snapshot, i))
                 .collect(),

@@ -43,6 +43,9 @@ pub struct RollArgs {
     pub service: String,
     /// Who rolls it out: what somebody else began is left alone.
     pub by: String,
+    /// Larger than [`RolloutReply::rolled`] when it begins, and the same to its end: what comes late
+    /// of a version whose way is over is refused by it.
+    pub fence: u64,
     /// How.
     pub step: RollStep,
 }
@@ -51,18 +54,29 @@ pub struct RollArgs {
 #[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
 #[serde(rename_all = "snake_case")]
 pub enum RollStep {
-    /// Slots from `from` on run this; `surge` slots are added to what is wished for.
-    Run {
+    /// It begins: it is built, slots from `from` on run it, and `surge` slots are added to what is
+    /// wished for. Nothing happens, and nothing is built, if it is on its way already.
+    Begin {
         /// What they run.
         version: Version,
+        /// From which slot on.
+        from: u32,
+        /// How many more slots there are meanwhile.
+        surge: u32,
+        /// The [`RolloutReply::spec_revision`] that this was decided from; refused if it moved.
+        onto: u64,
+    },
+    /// It goes further, or back. Nothing is built. Refused if it is not on its way.
+    Move {
         /// From which slot on; beyond the last one: nowhere.
         from: u32,
         /// How many more slots there are meanwhile.
         surge: u32,
     },
-    /// It is the version from now on, everywhere. Nothing happens if it is not on its way.
+    /// It is the version from now on, everywhere; refused while not all slots run it. Nothing
+    /// happens if it is not on its way.
     Promote,
-    /// It never was. Nothing happens if it is not on its way.
+    /// It never was, and cannot begin any more, also if it never did.
     Withdraw,
 }
 
@@ -85,6 +99,8 @@ pub struct RolloutArgs {
 pub struct NextVersion {
     /// Who rolls it out.
     pub by: String,
+    /// As it was begun with.
+    pub fence: u64,
     /// What it is.
     pub version: Version,
     /// Slots from this one on run it.
@@ -106,6 +122,8 @@ pub struct RolloutReply {
     pub spec_revision: u64,
     /// The version that is on its way, if any.
     pub next: Option<NextVersion>,
+    /// The largest fence of a version whose way is over; 0 if there was none.
+    pub rolled: u64,
     /// All instances, those that ended and are remembered included.
     pub instances: Vec<InstanceInfo>,
     /// The state this was read from.

@@ -1,4 +1,5 @@
-//! A changed spec reaches the slots of a service one at a time.
+//! A changed spec reaches the slots of a service one at a time, and a version that is rolled out
+//! with slots beyond the wish as many at a time as these carry.
 
 use model::{Instance, InstanceState, ServiceSpec, Slot};
 
@@ -19,6 +20,9 @@ impl<'a> Planner<'a> {
         if self.stops_one_of(spec) {
             return;
         }
+        if spec.slots() > spec.replicas {
+            return self.roll(spec, wanted);
+        }
         if let Some(behind) = owners().find(|i| i.state == InstanceState::Stopping) {
             return self.hold_rollout(first, &behind.id.slot);
         }
@@ -30,6 +34,38 @@ impl<'a> Planner<'a> {
                 None => first,
             },
         };
+        self.outdated(spec, victim);
+    }
+
+    /// With slots beyond the wish: whatever is not healthy goes, and of the healthy ones as many
+    /// as there are more of than were wished for.
+    fn roll(&mut self, spec: &ServiceSpec, wanted: &[&'a Instance]) {
+        let healthy = wanted.iter().filter(|i| i.state == InstanceState::Healthy);
+        let replicas = usize::try_from(spec.replicas).unwrap_or(usize::MAX);
+        let mut spare = healthy.count().saturating_sub(replicas);
+        let (mut held, mut going) = (None, first_not_healthy(spec, spec.slots(), wanted));
+        for instance in wanted.iter().copied() {
+            let slot = &instance.id.slot;
+            let ends = instance.state.is_terminal() || instance.state == InstanceState::Stopping;
+            if ends || instance.spec_revision == spec.revision_at(slot.index) {
+                continue;
+            }
+            if instance.state == InstanceState::Healthy {
+                if spare == 0 {
+                    held = held.or(Some(instance));
+                    continue;
+                }
+                spare -= 1;
+            }
+            going.get_or_insert_with(|| slot.clone());
+            self.outdated(spec, instance);
+        }
+        if let (Some(held), Some(behind)) = (held, going) {
+            self.hold_rollout(held, &behind);
+        }
+    }
+
+    fn outdated(&mut self, spec: &ServiceSpec, victim: &Instance) {
         let to = spec.revision_at(victim.id.slot.index);
         let from = victim.spec_revision;
         self.stop(victim, StopReason::Outdated { from, to });
