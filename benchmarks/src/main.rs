@@ -1,7 +1,6 @@
 //! What the fleet costs, measured beside its peers and its ceilings.
 //!
-//! `cargo xtask bench [rpc|idle|store|boot|replacement|instances|placements|all] [--quick] [--write]`. Results
-//! are tables on stdout, progress goes to stderr. What is compared runs in the same minute, in
+//! `cargo xtask bench [WHAT] [--quick] [--write]`; `--help` lists what there is. Results are tables on stdout, progress goes to stderr. What is compared runs in the same minute, in
 //! interleaved rounds, and tables show medians: on a machine that does other things too, only
 //! ratios last.
 

@@ -43,8 +43,8 @@ pub struct RollArgs {
     pub service: String,
     /// Who rolls it out: what somebody else began is left alone.
     pub by: String,
-    /// Larger than [`RolloutReply::rolled`] when it begins, and the same to its end: what comes late
-    /// of a version whose way is over is refused by it.
+    /// Larger than [`RolloutReply::rolled`] when it begins, and the same to its end: what comes
+    /// late of a version whose way is over is refused by it.
     pub fence: u64,
     /// How.
     pub step: RollStep,

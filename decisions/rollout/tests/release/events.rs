@@ -75,7 +75,11 @@ fn happen(event: Event, world: &mut World, mut release: Release) -> Release {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn it_ends_leaves_nothing_behind_and_takes_nothing_away(
