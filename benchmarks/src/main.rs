@@ -1,8 +1,8 @@
 //! What the fleet costs, measured beside its peers and its ceilings.
 //!
-//! `cargo xtask bench [WHAT] [--quick] [--write]`; `--help` lists what there is. Results are tables on stdout, progress goes to stderr. What is compared runs in the same minute, in
-//! interleaved rounds, and tables show medians: on a machine that does other things too, only
-//! ratios last.
+//! `cargo xtask bench [WHAT] [--quick] [--write]`; `--help` lists what there is. Results are tables
+//! on stdout, progress goes to stderr. What is compared runs in the same minute, in interleaved
+//! rounds, and tables show medians: on a machine that does other things too, only ratios last.
 
 mod against;
 mod arguments;

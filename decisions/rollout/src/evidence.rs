@@ -2,8 +2,7 @@
 //!
 //! Both tests are one-sided and exact, so that they hold for few calls and for rare errors:
 //! - [`beyond`]: the binomial test (Clopper and Pearson, "The use of confidence or fiducial
-//!   limits",
-//!   Biometrika 26, 1934);
+//!   limits", Biometrika 26, 1934);
 //! - [`worse`]: Fisher's exact test of two proportions (R. A. Fisher, "On the interpretation of χ²
 //!   from contingency tables", J. R. Statist. Soc. 85, 1922).
 
