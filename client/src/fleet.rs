@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use discovery::{DiscoveryClient, QueryArgs, Which};
+use passes::PassesClient;
 use rpc::{CallOptions, Channel, Code, Empty, Endpoint, Error, Retry};
 use scheduling::{InstanceState, ListInstancesArgs, SchedulingClient, reason};
 use tokio::sync::watch;
@@ -70,6 +71,23 @@ impl Fleet {
     #[must_use]
     pub fn scheduling_streams(&self) -> SchedulingClient {
         SchedulingClient::new(self.scheduling.clone())
+    }
+
+    /// Asks passes, within the handle's own time.
+    ///
+    /// # Errors
+    /// `NotFound` if nobody serves it; otherwise why nobody could be asked.
+    pub async fn passes(&self) -> Result<PassesClient, Error> {
+        let client = self.passes_streams().await?;
+        Ok(client.with(self.options.clone()))
+    }
+
+    /// Asks passes for a stream, which has no end but its own.
+    ///
+    /// # Errors
+    /// As [`passes`](Self::passes).
+    pub async fn passes_streams(&self) -> Result<PassesClient, Error> {
+        Ok(PassesClient::new(self.channel(passes::SYSTEM_NAME).await?))
     }
 
     /// Finds a service by name and asks it what it can do. Discovery knows who serves what; while

@@ -26,5 +26,6 @@ mod service;
 pub use addresses::{ADDRESS_VARIABLE, Addresses, DISCOVERY_VARIABLE};
 pub use discovery;
 pub use fleet::Fleet;
+pub use passes;
 pub use scheduling;
 pub use service::Service;

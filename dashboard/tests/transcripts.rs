@@ -128,3 +128,8 @@ fn what_follows_into_a_pipe() {
 fn help_names_the_verbs_and_the_exit_codes() {
     check("help.txt");
 }
+
+#[test]
+fn passes_without_a_fleet() {
+    check("passes.txt");
+}

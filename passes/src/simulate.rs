@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
-use passes::simulation::{Options, TARGET, curve, run};
+use passes::simulation::{LOADS, Options, TARGET, curve, run};
 
 /// The pass window scheduler. Without a command it is the service.
 #[derive(Parser)]
@@ -60,7 +60,7 @@ fn simulate(day: &Day) -> ExitCode {
     options.seed = day.seed;
     let start = Instant::now();
     let met = if day.curve {
-        println!("{}", curve(options, (1..=8).chain([10, 12, 16])));
+        println!("{}", curve(options, LOADS));
         true
     } else {
         let day = run(options);

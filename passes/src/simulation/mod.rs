@@ -18,6 +18,8 @@ pub use self::day::{Day, Quarter, run};
 pub const JOBS: u32 = 1_400;
 /// Machines of the fleet that a day at load 1 is meant for.
 pub const MACHINES: u32 = 90;
+/// The loads of a curve, in times [`JOBS`].
+pub const LOADS: [u32; 11] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16];
 /// What share of all jobs has to be in time.
 pub const TARGET: f64 = 0.999;
 

@@ -10,6 +10,7 @@ mod explain;
 mod logs;
 mod node;
 mod nodes;
+mod passes;
 mod plan;
 mod ps;
 mod restart;
@@ -46,6 +47,7 @@ pub(crate) enum Verb {
     Top(top::Top),
     Nodes(nodes::Nodes),
     Node(node::Node),
+    Passes(passes::Passes),
     Call(call::Call),
     Describe(describe::Describe),
     Completions(completions::Completions),
@@ -71,6 +73,7 @@ impl Verb {
             Self::Top(verb) => verb.run(session).await,
             Self::Nodes(verb) => verb.run(session).await,
             Self::Node(verb) => verb.run(session).await,
+            Self::Passes(verb) => verb.run(session).await,
             Self::Call(verb) => verb.run(session).await,
             Self::Describe(verb) => verb.run(session).await,
             Self::Completions(verb) => verb.run(session),
