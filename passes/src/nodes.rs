@@ -67,6 +67,11 @@ pub(crate) fn is_heard(node: &NodeInfo) -> bool {
     !matches!(node.status.as_str(), "away" | "lost")
 }
 
+/// Whether jobs may go on there.
+pub(crate) fn keeps_jobs(node: &NodeInfo) -> bool {
+    is_heard(node) && node.status != "draining"
+}
+
 /// Whether it takes new jobs.
 pub(crate) fn is_open(node: &NodeInfo) -> bool {
     node.status == "ready"

@@ -4,6 +4,9 @@ use passes::scheduler::{Refusal, Rejected};
 
 const KINDS: [&str; 4] = ["millicores of CPU", "MiB of memory", "GPUs", "of something"];
 
+/// Whoever is a day late most likely meant another unit.
+const LONG_AGO_MS: u64 = 24 * 3_600_000;
+
 pub(crate) fn explain(rejected: &Rejected, now_ms: u64) -> String {
     let kind = |kind: usize| KINDS[kind.min(3)];
     let from_now = |at_ms: u64| at_ms as f64 / 1_000.0 - now_ms as f64 / 1_000.0;
@@ -11,6 +14,9 @@ pub(crate) fn explain(rejected: &Rejected, now_ms: u64) -> String {
         Rejected::NoSuchMachine { tags } if tags.is_empty() => "there is no node".to_owned(),
         Rejected::NoSuchMachine { tags } => {
             format!("no node has all of these labels: {}", tags.join(", "))
+        }
+        Rejected::Hopeless(Refusal::TooLate { late_by_ms, .. }) if *late_by_ms > LONG_AGO_MS => {
+            "its deadline was long ago; it is in milliseconds since the Unix epoch".to_owned()
         }
         Rejected::Hopeless(Refusal::TooLate { late_by_ms, .. }) => format!(
             "it is too late: it had to start {:.1} s ago, or the deadline has to be so much later",

@@ -8,7 +8,7 @@ use passes::scheduler::{MachineFleet, Scheduler, TickReport};
 use passes::{JobPhase, JobSpec, StatsReply, Submitted, WhenLate};
 use scheduling::{InstanceInfo, InstanceState};
 
-use crate::nodes::{Seen, is_heard, is_open, machine_of};
+use crate::nodes::{Seen, is_open, keeps_jobs, machine_of};
 use crate::record::{Record, job};
 use crate::refusal::explain;
 
@@ -117,18 +117,20 @@ impl State {
     }
 
     fn see_nodes(&mut self, seen: &Seen, now_ms: u64) {
-        let heard: Vec<_> = seen.nodes.iter().filter(|node| is_heard(node)).collect();
-        let names: BTreeSet<String> = heard.iter().map(|node| node.name.clone()).collect();
+        let kept: Vec<_> = seen.nodes.iter().filter(|node| keeps_jobs(node)).collect();
+        let names: BTreeSet<String> = kept.iter().map(|node| node.name.clone()).collect();
         for gone in self.nodes.difference(&names) {
+            let status = seen.nodes.iter().find(|node| node.name == *gone);
+            let status = status.map_or("gone", |node| node.status.as_str());
             for id in self.core.lose_machine(gone) {
                 self.counts.lost += 1;
                 self.touched.insert(id);
                 if let Some(record) = self.active.get_mut(&id) {
-                    record.wait(now_ms, format!("the node {gone} is not heard of any more"));
+                    record.wait(now_ms, format!("the node {gone} is {status}"));
                 }
             }
         }
-        for node in heard {
+        for node in kept {
             if let Some(machine) = machine_of(node) {
                 // That it is there already is no news.
                 self.core.add_machine(machine).ok();
@@ -229,10 +231,10 @@ impl State {
     }
 
     fn note(&mut self, report: &TickReport, now_ms: u64) {
-        // An alert's victims first: one of them may have found another place at once.
+        // Victims first: one of them may have found another place at once.
         for preempted in &report.preempted {
             let why = format!(
-                "the alert {} took its place on {}",
+                "job {} took its place on {}",
                 preempted.by, preempted.machine
             );
             self.change(preempted.job, |record| record.wait(now_ms, why));

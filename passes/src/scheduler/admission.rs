@@ -50,7 +50,7 @@ fn profile(slot: &Slot, room: &Room, task: &Task) -> Profile {
     let amounts = room.limit(task);
     let [cpu, memory, gpus] = [amounts.cpu_millicores, amounts.memory_mb, amounts.gpu_count];
     let capacity = [cpu.into(), memory.into(), gpus.into(), 0];
-    let in_the_way = |other: &Task| other.is_alert() || !task.is_alert();
+    let in_the_way = |other: &Task| other.work.class <= task.work.class;
     let held = slot
         .running
         .iter()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use queueing::{Aging, Deadlines, Discipline};
+use queueing::{Aging, Deadlines, Discipline, Work};
 
 use super::job::{JobId, Task};
 
@@ -126,6 +126,24 @@ impl Backlog {
                 late.push(work.id);
             }
         }
+    }
+
+    /// Takes out passes that can be in time only if they start before this moment.
+    pub(crate) fn take_urgent(&mut self, before_ms: u64) -> Vec<Task> {
+        let mut urgent = Vec::new();
+        for group in self.groups.iter_mut().filter(|group| !group.alerts) {
+            let pool = group.pool;
+            let taken: Vec<Work> = std::iter::from_fn(|| group.queue.pop_late(before_ms)).collect();
+            for work in taken {
+                if work.class == 1 {
+                    self.depths[1] -= 1;
+                    urgent.push(Task { work, pool });
+                } else {
+                    group.queue.push(work);
+                }
+            }
+        }
+        urgent
     }
 
     /// Everything may be tried again.

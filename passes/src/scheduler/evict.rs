@@ -1,4 +1,5 @@
-//! Alerts go first, and in the place of others when there is no room.
+//! Alerts go first, and in the place of others when there is no room; a pass whose last moment has
+//! come goes in the place of batch that has time.
 
 use super::fleet::{Room, Slot};
 use super::job::Task;
@@ -24,26 +25,45 @@ impl Scheduler {
         }
     }
 
+    /// Passes that the next tick would find too late go in the place of batch. They were accepted,
+    /// and wait for nothing but batch, which can be done later.
+    pub(crate) fn rescue(&mut self, now_ms: u64, report: &mut TickReport) {
+        let next_ms = now_ms.saturating_add(now_ms.saturating_sub(self.last_tick_ms));
+        for region in 0..self.backlogs.len() {
+            for task in self.backlogs[region].take_urgent(next_ms) {
+                match self.displace(&task, now_ms, report) {
+                    Some((slot, start_ms)) => {
+                        self.charge(&task, task.work.runtime_ms);
+                        self.start(task, slot, start_ms, report);
+                    }
+                    None => self.backlogs[region].push(task),
+                }
+            }
+        }
+    }
+
     /// Makes room where it does the least harm, and takes it: the machine, and from when on.
     fn displace(
         &mut self,
-        alert: &Task,
+        task: &Task,
         now_ms: u64,
         report: &mut TickReport,
     ) -> Option<(u32, u64)> {
-        let pool = self.pools.get(alert.pool);
-        let options = pool.from(alert.work.tenant).filter_map(|index| {
-            let place = index as usize;
-            let victims = victims(&self.fleet.slots[place], &self.fleet.rooms[place], alert)?;
-            Some((victims, index))
+        let pool = self.pools.get(task.pool);
+        let options = pool.from(task.work.tenant).filter_map(|index| {
+            let (slot, room) = (
+                &self.fleet.slots[index as usize],
+                &self.fleet.rooms[index as usize],
+            );
+            Some((victims(slot, room, task, now_ms)?, index))
         });
         // The first of equals, so its own region's.
         let (victims, index) = options.min_by_key(|(victims, _)| victims.harm)?;
         for job in &victims.jobs {
-            self.evict(*job, index, alert.work.id, now_ms, report);
+            self.evict(*job, index, task.work.id, now_ms, report);
         }
         let room = &self.fleet.rooms[index as usize];
-        let taken = room.cell.take(&alert.req(), room.limit(alert));
+        let taken = room.cell.take(&task.req(), room.limit(task));
         let grace_ms = if victims.harm.0 > 0 { GRACE_MS } else { 0 };
         taken.then_some((index, now_ms.saturating_add(grace_ms)))
     }
@@ -72,21 +92,31 @@ struct Victims {
     harm: (usize, usize),
 }
 
+/// Whether one may go for another: everything but alerts for an alert, and for a pass batch that
+/// can still be done in time when it begins anew.
+fn may_go(victim: &Task, task: &Task, now_ms: u64) -> bool {
+    if task.is_alert() {
+        return !victim.is_alert();
+    }
+    let again_ms = now_ms.saturating_add(victim.work.runtime_ms);
+    victim.work.class > task.work.class && again_ms <= victim.work.deadline_ms
+}
+
 /// `None` if it has no room even without all of them.
-fn victims(slot: &Slot, room: &Room, alert: &Task) -> Option<Victims> {
-    let (need, limit) = (alert.req(), room.limit(alert));
+fn victims(slot: &Slot, room: &Room, task: &Task, now_ms: u64) -> Option<Victims> {
+    let (need, limit) = (task.req(), room.limit(task));
     let mut others: Vec<&Task> = slot.running.iter().map(|running| &running.task).collect();
-    others.retain(|task| !task.is_alert());
+    others.retain(|other| may_go(other, task, now_ms));
     // Batch before passes, the largest of them first.
     others.sort_by_key(|task| std::cmp::Reverse((task.work.class, task.work.demand, task.work.id)));
     let mut used = room.cell.used().plus(&need);
     let mut chosen = Vec::new();
-    for task in others {
+    for other in others {
         if used.fits(limit) {
             break;
         }
-        used = used.minus(&task.req());
-        chosen.push(task);
+        used = used.minus(&other.req());
+        chosen.push(other);
     }
     if !used.fits(limit) {
         return None;
@@ -94,14 +124,14 @@ fn victims(slot: &Slot, room: &Room, alert: &Task) -> Option<Victims> {
     // Passes came last; whoever is not in the way after all stays, passes before batch.
     let mut jobs = Vec::new();
     let mut harm = (0, 0);
-    for task in chosen.into_iter().rev() {
-        let with = used.plus(&task.req());
+    for other in chosen.into_iter().rev() {
+        let with = used.plus(&other.req());
         if with.fits(limit) {
             used = with;
             continue;
         }
-        jobs.push(task.work.id);
-        harm = (harm.0 + usize::from(task.work.class == 1), harm.1 + 1);
+        jobs.push(other.work.id);
+        harm = (harm.0 + usize::from(other.work.class == 1), harm.1 + 1);
     }
     Some(Victims { jobs, harm })
 }

@@ -118,6 +118,7 @@ pub struct Scheduler {
     ends: BTreeSet<(u64, JobId, u32)>,
     ends_are_reported: bool,
     ticks: u64,
+    last_tick_ms: u64,
     metrics: SchedulerMetrics,
 }
 
@@ -149,6 +150,7 @@ impl Scheduler {
             ends: BTreeSet::new(),
             ends_are_reported: false,
             ticks: 0,
+            last_tick_ms: u64::MAX,
             metrics: SchedulerMetrics::default(),
         }
     }

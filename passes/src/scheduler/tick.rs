@@ -28,6 +28,8 @@ impl Scheduler {
             self.begin(now_ms, &mut report);
         }
         while self.round(now_ms, &mut report) {}
+        self.rescue(now_ms, &mut report);
+        self.last_tick_ms = now_ms;
         if self.ticks.is_multiple_of(MIGRATE_EVERY) {
             self.migrate(now_ms, &mut report);
         }
@@ -123,7 +125,7 @@ impl Scheduler {
         });
     }
 
-    fn charge(&mut self, task: &Task, for_ms: u64) {
+    pub(crate) fn charge(&mut self, task: &Task, for_ms: u64) {
         let cost = self.cost(task, for_ms);
         self.backlogs[task.work.tenant as usize].clock += cost;
     }

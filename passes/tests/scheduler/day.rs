@@ -53,7 +53,7 @@ fn every_job_of_a_day_is_done_late_given_up_or_refused() {
 
 #[test]
 fn at_4_times_the_load_ours_keeps_99_9_percent_of_what_the_bound_says_is_possible() {
-    for point in curve(Options::new(1_400), [1, 4, 8]).0 {
+    for point in curve(Options::new(1_400), [1, 4, 6, 8]).0 {
         let [fifo, edf, ours]: [u64; 3] =
             [point.fifo, point.edf, point.ours].map(|done| done.iter().sum());
         let possible = |done: u64| done as f64 <= point.bound + 1e-6;

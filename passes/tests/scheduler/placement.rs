@@ -3,7 +3,7 @@
 use passes::scheduler::{PassWindowJob, ResourceRequest};
 use proptest::prelude::*;
 
-use crate::world::{HOUR, MINUTE, World, cores, job, machine, place_of, sized, tagged};
+use crate::world::{HOUR, MINUTE, World, cores, ids, job, machine, place_of, sized, tagged};
 
 #[test]
 fn best_fit_takes_the_tightest_machine() {
@@ -78,6 +78,57 @@ fn p0_displaces_with_the_least_harm() {
     world.submit([sized(9, 0, 4)]);
     let report = world.tick_at(4 * MINUTE);
     assert_eq!((report.preempted.len(), report.placed.len()), (0, 0));
+}
+
+/// Batch that fills a machine of four cores for an hour and is due then, and a pass of one core for
+/// ten minutes that is due in half an hour.
+fn batch_and_pass(batch_due: u64) -> World {
+    let mut world = World::of(&[4], 0);
+    world.submit([PassWindowJob {
+        deadline: batch_due,
+        estimated_runtime: HOUR,
+        ..sized(1, 2, 4)
+    }]);
+    world.tick_at(0);
+    let due = 30 * MINUTE;
+    world.submit([PassWindowJob {
+        deadline: due,
+        ..job(2, 1, "r")
+    }]);
+    world
+}
+
+#[test]
+fn a_pass_takes_the_place_of_batch_at_its_last_moment_and_not_before() {
+    let mut world = batch_and_pass(5 * HOUR);
+    for minute in 1..20 {
+        let report = world.tick_at(minute * MINUTE);
+        assert!(
+            report.placed.is_empty() && report.preempted.is_empty(),
+            "{minute}"
+        );
+    }
+    let report = world.tick_at(20 * MINUTE);
+    assert_eq!((report.preempted[0].job, report.preempted[0].by), (1, 2));
+    assert_eq!(place_of(&report, 2), Some("m0"));
+    assert_eq!(
+        ids(&world.tick_at(30 * MINUTE).placed),
+        [1],
+        "batch begins anew"
+    );
+    world.tick_at(90 * MINUTE);
+    let metrics = world.scheduler.metrics();
+    assert_eq!((metrics.total_completed, metrics.deadline_misses), (2, 0));
+}
+
+#[test]
+fn batch_that_could_not_be_done_later_keeps_its_place() {
+    let mut world = batch_and_pass(70 * MINUTE);
+    let missed: Vec<u64> = (1..31)
+        .flat_map(|minute| world.tick_at(minute * MINUTE).missed)
+        .collect();
+    assert_eq!(missed, [2]);
+    assert_eq!(world.scheduler.metrics().preemptions, 0);
 }
 
 #[test]

@@ -102,20 +102,13 @@ impl Fleet {
             .arg(&format!("--labels={labels}"))
             .arg(&room(cores))
             .ready();
-        let nodes = self
-            .scheduling()
-            .nodes(&rpc::Empty {})
-            .await
-            .unwrap()
-            .nodes
-            .len();
-        self.until("passes knows the node", async || {
-            let stats = self.passes().stats(&rpc::Empty {}).await.unwrap();
+        self.until("passes knows all nodes", async || {
             let all = self.scheduling().nodes(&rpc::Empty {}).await.unwrap().nodes;
+            let stats = self.passes().stats(&rpc::Empty {}).await.unwrap();
             let ready = all
                 .iter()
                 .any(|node| node.name == name && node.status == "ready");
-            ready && stats.machines as usize >= nodes
+            ready && stats.machines as usize == all.len()
         })
         .await;
         agent

@@ -194,7 +194,7 @@ async fn an_alert_takes_the_place_of_batch_which_starts_again_later() {
     );
     assert!(over[&alert].ended_ms <= over[&batch].started_ms);
     assert_eq!(over[&batch].attempt, 2);
-    let took = format!("the alert {alert} took its place on local");
+    let took = format!("job {alert} took its place on local");
     assert!(
         over[&batch].log.iter().any(|entry| entry.what == took),
         "{over:#?}"

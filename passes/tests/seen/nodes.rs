@@ -71,7 +71,7 @@ async fn a_job_whose_only_node_is_gone_waits_for_it_and_says_so_when_it_is_too_l
     only.kill();
     let first = fleet.over(&ids[..1]).await.remove(&ids[0]).unwrap();
     assert_eq!(first.phase, JobPhase::Missed);
-    let lost = "the node only is not heard of any more";
+    let lost = "the node only is away";
     let all: Vec<&str> = first.log.iter().map(|entry| entry.what.as_str()).collect();
     assert_eq!(
         all,
@@ -104,6 +104,30 @@ async fn a_cordoned_node_keeps_its_jobs_and_gets_no_more() {
     assert_eq!(
         (over[&runs[0]].phase, over[&runs[0]].attempt),
         (JobPhase::Done, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_drained_node_gives_its_jobs_to_others() {
+    let fleet = Fleet::start(2).await;
+    let text = "test $ORRERY_JOB_ATTEMPT = 1 && exec sleep 1000; true";
+    let id = fleet.accepted(vec![at("a", script(text, 60))]).await[0];
+    fleet
+        .until("it runs", async || fleet.processes_of(id) == 1)
+        .await;
+    let _other = fleet.agent("other", 2, "station=a").await;
+    let drain = SetDutyArgs {
+        node: "local".into(),
+        duty: "draining".into(),
+    };
+    fleet.scheduling().set_duty(&drain).await.unwrap();
+    let job = fleet.over(&[id]).await.remove(&id).unwrap();
+    assert_eq!((job.phase, job.attempt), (JobPhase::Done, 2), "{job:#?}");
+    assert_eq!(job.node.as_deref(), Some("other"));
+    assert!(
+        job.log
+            .iter()
+            .any(|entry| entry.what == "the node local is draining")
     );
 }
 
