@@ -108,7 +108,7 @@ pub struct Scheduler {
     pools: Pools,
     /// By region.
     backlogs: Vec<Backlog>,
-    /// Where the clocks of the regions that have work are.
+    /// Where the clocks of the regions are that got something last.
     share_now: u128,
     /// All that there is, by kind.
     capacity: [u64; 3],

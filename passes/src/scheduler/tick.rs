@@ -69,7 +69,6 @@ impl Scheduler {
 
     /// Takes out what a region tries next, and charges it for it.
     pub(crate) fn take(&mut self, region: usize, alerts: bool, now_ms: u64) -> Option<Task> {
-        self.share_now = self.share_now.max(self.backlogs[region].clock);
         let task = self.backlogs[region].take(alerts, now_ms)?;
         self.charge(&task, task.work.runtime_ms);
         Some(task)
@@ -93,12 +92,17 @@ impl Scheduler {
             pools: &self.pools,
             levels: &self.levels,
         });
-        for (task, slot) in self.crew.decisions() {
-            self.settle(task, slot, now_ms);
+        let decisions = self.crew.decisions();
+        for (task, slot) in &decisions {
+            self.settle(*task, *slot, now_ms);
             if let Some(slot) = slot {
-                self.start(task, slot, now_ms, report);
+                self.start(*task, *slot, now_ms, report);
             }
         }
+        // Alerts go out of turn, and say nothing of what regions had.
+        let placed = decisions.iter().filter(|(_, slot)| slot.is_some());
+        let clocks = placed.map(|(task, _)| self.backlogs[task.work.tenant as usize].clock);
+        self.share_now = self.share_now.max(clocks.min().unwrap_or(0));
         self.backlogs
             .iter_mut()
             .for_each(|backlog| backlog.choose());

@@ -58,3 +58,39 @@ fn what_one_region_does_not_use_another_gets() {
     let share = share_of_a(&mut contended([1, 9]), [20, 2]);
     assert!(share > 0.70, "b needs a quarter: {share}");
 }
+
+#[test]
+fn an_alert_of_a_region_that_had_much_does_not_make_newcomers_wait() {
+    let mut world = World::of(&[20], 15);
+    let of = |region: &str, id: u64| PassWindowJob {
+        deadline: 100 * HOUR,
+        ..job(id, 2, region)
+    };
+    let all_day = PassWindowJob {
+        estimated_runtime: 20 * HOUR,
+        req: cores(10),
+        ..of("a", 0)
+    };
+    world.submit([all_day]);
+    world.submit((1..200).map(|id| of("b", id)));
+    assert_eq!(
+        world.tick_at(0).placed.len(),
+        1 + 7,
+        "17 cores are not for alerts"
+    );
+    world.submit([PassWindowJob {
+        estimated_runtime: MINUTE,
+        ..job(1_000, 0, "a")
+    }]);
+    world.tick_at(MINUTE);
+    world.submit((2_000..2_200).map(|id| of("c", id)));
+    let mut got = [0_u32; 2];
+    for turn in 1..7 {
+        for placement in world.tick_at(turn * 10 * MINUTE).placed {
+            got[usize::from(placement.job >= 2_000)] += 1;
+        }
+    }
+    // Eight are tried on trust, so that regions may differ by so many.
+    assert_eq!(got[0] + got[1], 42);
+    assert!(got[0].abs_diff(got[1]) <= 8, "of b and of c: {got:?}");
+}
