@@ -10,7 +10,8 @@ chassis::settings! {
     pub(crate) struct Config {
         /// This share of each machine is kept for class P0, in percent.
         pub(crate) headroom: u32 = 15,
-        /// How machines are filled: `best-fit`, `worst-fit`, `first-fit` or `dot-product`.
+        /// How machines are filled: `best-fit`, `worst-fit`, `first-fit`, `dot-product`, or
+        /// `fragmentation`, which keeps graphics processors usable for what services ask for.
         pub(crate) policy: String = "best-fit".to_owned(),
         /// How often everything is asked for anew, whatever the stream of changes said.
         pub(crate) poll: Duration = Duration::from_secs(30),
@@ -25,8 +26,9 @@ pub(crate) fn placement(config: &Config) -> Result<placement::Settings, Failure>
         "worst-fit" => Weights::worst_fit(),
         "first-fit" => Weights::first_fit(),
         "dot-product" => Weights::dot_product(),
+        "fragmentation" => Weights::fragmentation_aware(),
         other => {
-            let hint = "say `best-fit`, `worst-fit`, `first-fit` or `dot-product`";
+            let hint = "say `best-fit`, `worst-fit`, `first-fit`, `dot-product` or `fragmentation`";
             return wrong(format!("policy: {other:?} is none"), hint);
         }
     };

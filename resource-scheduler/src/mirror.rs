@@ -7,7 +7,7 @@ use model::{
     Affinity, Duty, Effect, Gpus, InstanceId, LicenseTier, NodeId, NodeStatus, ServiceName, Spread,
     Strength, Taint, Topology, Wish, Wishes,
 };
-use placement::{Cluster, Facts, Machine, Seat, Settings, Task};
+use placement::{Cluster, Expected, Facts, Machine, Seat, Settings, Task};
 use scheduling::{MachineInfo, NodeFactsInfo, PlacementsItem, ServiceWishes, TaskInfo};
 
 use crate::queue::Queue;
@@ -17,6 +17,8 @@ use crate::queue::Queue;
 pub(crate) struct Mirror {
     pub(crate) cluster: Cluster,
     pub(crate) services: BTreeMap<ServiceName, Task>,
+    replicas: BTreeMap<ServiceName, u32>,
+    expected: Vec<Expected>,
     instances: BTreeMap<InstanceId, Known>,
     pub(crate) queue: Queue,
     /// Where the leader has placed what scheduling has not confirmed yet.
@@ -41,6 +43,7 @@ impl Mirror {
 
     /// Takes one item of the stream.
     pub(crate) fn take(&mut self, item: PlacementsItem) {
+        let has_news = item.reset || !item.services.is_empty() || !item.services_gone.is_empty();
         if item.reset {
             self.forget();
         }
@@ -58,7 +61,11 @@ impl Mirror {
         for name in item.services_gone {
             if let Ok(name) = ServiceName::new(name) {
                 self.services.remove(&name);
+                self.replicas.remove(&name);
             }
+        }
+        if has_news {
+            self.expect();
         }
         for task in item.tasks {
             self.task(task);
@@ -116,6 +123,7 @@ impl Mirror {
                     node,
                     ..task(&name, asked)
                 };
+                self.replicas.insert(name.clone(), wishes.replicas);
                 self.services.insert(name, task);
                 self.queue.stir();
             }
@@ -124,6 +132,21 @@ impl Mirror {
                 tracing::error!(service = %name, %error, "what it asks for cannot be read");
                 self.services.remove(&name);
             }
+        }
+    }
+
+    /// What services wish for is what is likely to come.
+    fn expect(&mut self) {
+        let services = self.services.iter();
+        let expected = services.map(|(name, task)| Expected {
+            task: task.clone(),
+            weight: self.replicas.get(name).copied().unwrap_or(0),
+        });
+        let gpus = expected.filter(|kind| kind.task.gpu.is_some());
+        let gpus: Vec<Expected> = gpus.collect();
+        if gpus != self.expected {
+            self.cluster.expect(&gpus);
+            self.expected = gpus;
         }
     }
 

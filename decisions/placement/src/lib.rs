@@ -41,6 +41,7 @@ mod settings;
 mod task;
 mod verdict;
 
+pub use cluster::outlook::Expected;
 pub use cluster::{Choice, Cluster, PlaceError};
 pub use machine::{Facts, Machine};
 pub use model::{Affinity, Spread, Strength, Topology, Wish};

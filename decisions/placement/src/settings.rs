@@ -57,6 +57,9 @@ pub struct Weights {
     /// The machine whose free amounts are least like what is asked for.
     #[serde(default)]
     pub dot_product: u32,
+    /// The machine that stays the most usable for what is expected ([`crate::Cluster::expect`]).
+    #[serde(default)]
+    pub fragmentation: u32,
     /// The zone with the fewest of the group.
     #[serde(default = "even")]
     pub spread: u32,
@@ -89,6 +92,7 @@ impl Weights {
             best_fit: 0,
             worst_fit: 0,
             dot_product: 0,
+            fragmentation: 0,
             spread: even(),
             affinity: even(),
             locality: even(),
@@ -110,6 +114,15 @@ impl Weights {
     pub fn worst_fit() -> Self {
         Self {
             worst_fit: 1,
+            ..Self::first_fit()
+        }
+    }
+
+    /// The machine that stays the most usable for what is expected.
+    #[must_use]
+    pub fn fragmentation_aware() -> Self {
+        Self {
+            fragmentation: 1,
             ..Self::first_fit()
         }
     }

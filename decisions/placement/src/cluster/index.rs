@@ -2,6 +2,7 @@
 //! changed since it was last asked: a decision costs as many scores as machines have changed.
 
 use super::fleet::Fleet;
+use super::outlook::Outlook;
 use super::shape::Shape;
 use super::tree::{NOTHING, Tree};
 use crate::filter;
@@ -73,6 +74,7 @@ pub(crate) struct View<'a> {
     pub(crate) fleet: &'a Fleet,
     pub(crate) shape: &'a Shape,
     pub(crate) weights: &'a Weights,
+    pub(crate) outlook: &'a Outlook,
 }
 
 /// A refusal as a score: below every score, those about facts lowest.
@@ -161,7 +163,10 @@ impl Index {
         let refused = by_facts.or_else(|| filter::refused_by_place(view.shape, &place));
         match refused {
             Some(filter) => refusal(filter),
-            None => score::of_place(view.shape, &place, view.weights, &view.fleet.yardstick),
+            None => {
+                let measure = (&view.fleet.yardstick, view.outlook);
+                score::of_place(view.shape, &place, view.weights, measure)
+            }
         }
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod fleet;
 mod index;
 pub(crate) mod names;
 pub(crate) mod node;
+pub(crate) mod outlook;
 mod scan;
 pub(crate) mod shape;
 pub(crate) mod tasks;
@@ -20,6 +21,8 @@ use crate::verdict::{Filter, Rejection};
 use crate::{Strength, Topology, Wish};
 use fleet::{Fleet, number};
 use index::{Index, Log, View};
+use outlook::{Expected, Outlook};
+use shape::Shape;
 use tasks::{Placed, Tasks};
 
 /// Machines and what is placed on them. It is told what is, and asked where the next one goes.
@@ -31,6 +34,7 @@ pub struct Cluster {
     settings: Settings,
     pub(crate) fleet: Fleet,
     pub(crate) tasks: Tasks,
+    outlook: Outlook,
     indexes: Vec<Option<Index>>,
     log: Log,
     decisions: u64,
@@ -139,6 +143,19 @@ impl Cluster {
         Ok(())
     }
 
+    /// Says what is likely to come, in place of what was said before; it matters only to
+    /// [`crate::Weights::fragmentation`]. Scores are all made anew after that, so say it when much
+    /// has changed, not with every task.
+    pub fn expect(&mut self, work: &[Expected]) {
+        let resources = &mut self.fleet.resources;
+        let groups = &mut self.tasks.groups;
+        let kinds = work.iter().filter(|kind| kind.weight > 0);
+        let kinds = kinds.map(|kind| (Shape::new(&kind.task, resources, groups), kind.weight));
+        let uses_gpu = |(shape, _): &(Shape, u32)| shape.gpu.0 > 0;
+        self.outlook = Outlook::new(kinds.filter(uses_gpu).collect());
+        self.log.forget();
+    }
+
     /// Records that a task is gone, and answers where it was.
     pub fn release(&mut self, id: &str) -> Option<Seat> {
         let seat = self.seat(id)?;
@@ -154,6 +171,7 @@ impl Cluster {
     pub fn decide(&mut self, task: &Task) -> Result<Choice, Rejection> {
         let founder = self.as_founder(task);
         let shape = self.shape_of(founder.as_ref().unwrap_or(task));
+        self.outlook.meet(&self.fleet.profiles);
         if let Some(node) = &task.node {
             return self.decide_pinned(shape, node);
         }
@@ -230,6 +248,7 @@ impl Cluster {
             fleet: &self.fleet,
             shape,
             weights: self.settings.weights_of(&shape.task.pool),
+            outlook: &self.outlook,
         }
     }
 

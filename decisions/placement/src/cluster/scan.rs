@@ -23,6 +23,7 @@ impl Cluster {
     pub fn fitting(&mut self, task: &Task) -> Vec<(model::NodeId, i64)> {
         let founder = self.as_founder(task);
         let shape = self.shape_of(founder.as_ref().unwrap_or(task));
+        self.outlook.meet(&self.fleet.profiles);
         let fewest = self.fewest(shape);
         let pinned = |id: &model::NodeId| task.node.as_ref().is_none_or(|node| node == id);
         let machines = self.fleet.in_order().filter(|(_, state)| pinned(&state.id));
@@ -61,7 +62,8 @@ impl Cluster {
         match refused {
             Some(filter) => Err(filter),
             None => {
-                let own = score::of_place(view.shape, &place, view.weights, &self.fleet.yardstick);
+                let measure = (&self.fleet.yardstick, view.outlook);
+                let own = score::of_place(view.shape, &place, view.weights, measure);
                 Ok(own + score::of_area(view.shape, &area, view.weights))
             }
         }

@@ -3,12 +3,14 @@
 mod affinity;
 mod best_fit;
 mod dot_product;
+mod fragmentation;
 mod locality;
 mod spread;
 mod taints;
 mod worst_fit;
 
 use crate::cluster::node::{Profile, WHOLE};
+use crate::cluster::outlook::Outlook;
 use crate::cluster::shape::Shape;
 use crate::filter::{Area, Place};
 use crate::settings::Weights;
@@ -48,16 +50,20 @@ impl Yardstick {
 }
 
 /// Sums, products and quotients of `f64` are the same on every machine; nothing else is used.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a score needs no more than 53 bits"
-)]
 fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 {
         0.0
     } else {
-        part as f64 / whole as f64
+        float(part) / float(whole)
     }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a score needs no more than 53 bits"
+)]
+fn float(amount: u64) -> f64 {
+    amount as f64
 }
 
 /// How finely scores are told apart: a billionth.
@@ -68,7 +74,7 @@ pub(crate) fn of_place(
     shape: &Shape,
     place: &Place<'_>,
     weights: &Weights,
-    yardstick: &Yardstick,
+    (yardstick, outlook): (&Yardstick, &Outlook),
 ) -> i64 {
     let mut sum = 0.0;
     let mut add = |weight: u32, score: &dyn Fn() -> f64| {
@@ -84,6 +90,9 @@ pub(crate) fn of_place(
     });
     add(weights.dot_product, &|| {
         dot_product::score(shape, place, yardstick)
+    });
+    add(weights.fragmentation, &|| {
+        fragmentation::score(shape, place, outlook, yardstick)
     });
     add(weights.affinity, &|| affinity::score(shape, place));
     add(weights.locality, &|| locality::score(shape, place));
