@@ -27,6 +27,7 @@ const HOUSE: &[(Floor, &[&str])] = &[
             "membership",
             "identity",
             "orbits",
+            "contacts",
             "streaming",
         ],
     ),

@@ -1,0 +1,131 @@
+//! Ours: simulated annealing over ejections.
+//!
+//! One step gives a request that is not served one of its contacts; who stands in its way gives
+//! way and takes another contact if one is free. The step stands if nothing is lost, and at times
+//! if something is: the less the later. A step that loses nothing is taken always, so the plan
+//! wanders along its level until a hole opens.
+
+use crate::greedy::{Rule, fill};
+use crate::model::{Plan, Problem};
+use crate::pool::Pool;
+use crate::random::Random;
+
+/// How hot the search begins and ends, in units of the mean weight.
+const HOT: f64 = 0.2;
+const COLD: f64 = 0.1;
+
+/// A plan from the better of the greedy rules and `steps` steps of search.
+///
+/// The same problem, seed and steps give the same plan.
+#[must_use]
+pub fn improve(problem: &Problem, seed: u64, steps: u64) -> Plan {
+    let mut pools = [Rule::FewestAlternatives, Rule::EarliestEnd].map(|rule| {
+        let mut pool = Pool::new(problem);
+        fill(&mut pool, rule);
+        pool
+    });
+    pools.sort_by_key(|pool| std::cmp::Reverse(pool.worth()));
+    let [pool, _] = pools;
+    let mut search = Search::new(pool, problem, seed);
+    search.run(steps);
+    search.best
+}
+
+struct Search<'a> {
+    pool: Pool<'a>,
+    random: Random,
+    unserved: Vec<usize>,
+    mean: f64,
+    worth: u64,
+    best_worth: u64,
+    best: Plan,
+    obstacles: Vec<usize>,
+    /// What a step changed: the request, and the slot it had.
+    undo: Vec<(usize, Option<usize>)>,
+}
+
+impl<'a> Search<'a> {
+    fn new(pool: Pool<'a>, problem: &Problem, seed: u64) -> Self {
+        let requests = problem.requests();
+        let total: f64 = requests.iter().map(|asked| f64::from(asked.weight)).sum();
+        let unserved = (0..requests.len())
+            .filter(|&request| pool.chosen(request).is_none() && !pool.of(request).is_empty())
+            .collect();
+        Self {
+            random: Random::new(seed),
+            unserved,
+            mean: total / requests.len().max(1) as f64,
+            worth: pool.worth(),
+            best_worth: pool.worth(),
+            best: pool.plan(),
+            obstacles: Vec::new(),
+            undo: Vec::new(),
+            pool,
+        }
+    }
+
+    fn run(&mut self, steps: u64) {
+        for step in 0..steps {
+            if self.unserved.is_empty() {
+                break;
+            }
+            let done = step as f64 / steps as f64;
+            self.step(self.mean * HOT * (COLD / HOT).powf(done));
+            if self.worth > self.best_worth {
+                self.best_worth = self.worth;
+                self.best = self.pool.plan();
+            }
+        }
+    }
+
+    fn step(&mut self, heat: f64) {
+        let place = self.random.below(self.unserved.len());
+        let request = self.unserved[place];
+        let ways = self.pool.of(request);
+        let slot = ways.start + self.random.below(ways.len());
+        let mut obstacles = std::mem::take(&mut self.obstacles);
+        self.pool.obstacles(slot, &mut obstacles);
+        self.undo.clear();
+        for &other in &obstacles {
+            self.change(other, None);
+        }
+        self.change(request, Some(slot));
+        let mut lost = 0;
+        for &other in &obstacles {
+            match self.elsewhere(other) {
+                Some(slot) => self.change(other, Some(slot)),
+                None => lost += u64::from(self.pool.weight(other)),
+            }
+        }
+        let won = u64::from(self.pool.weight(request));
+        let stands = lost <= won || self.random.unit() < (-((lost - won) as f64) / heat).exp();
+        if stands {
+            self.worth = self.worth + won - lost;
+            self.unserved.swap_remove(place);
+            let pool = &self.pool;
+            let out = obstacles
+                .iter()
+                .filter(|&&other| pool.chosen(other).is_none());
+            self.unserved.extend(out);
+        } else {
+            while let Some((other, slot)) = self.undo.pop() {
+                self.pool.set(other, slot);
+            }
+        }
+        self.obstacles = obstacles;
+    }
+
+    fn change(&mut self, request: usize, slot: Option<usize>) {
+        self.undo.push((request, self.pool.chosen(request)));
+        self.pool.set(request, slot);
+    }
+
+    /// A free slot of a request, looked for from a random one on.
+    fn elsewhere(&mut self, request: usize) -> Option<usize> {
+        let ways = self.pool.of(request);
+        let first = self.random.below(ways.len());
+        (0..ways.len())
+            .map(|step| ways.start + (first + step) % ways.len())
+            .find(|&slot| self.pool.fits(slot))
+    }
+}

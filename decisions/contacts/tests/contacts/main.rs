@@ -1,0 +1,6 @@
+//! Contacts as its callers see it: plans, bounds, and what the checker refuses.
+
+mod checks;
+mod data;
+mod day;
+mod small;
