@@ -30,6 +30,7 @@ mod improve;
 mod model;
 mod pool;
 mod random;
+pub mod satnet;
 
 pub use bound::bound;
 pub use check::{Fault, check};

@@ -3,4 +3,6 @@
 mod checks;
 mod data;
 mod day;
+mod network;
+mod satnet;
 mod small;
