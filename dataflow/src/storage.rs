@@ -64,7 +64,8 @@ impl Storage {
         Storage { root: root.into() }
     }
 
-    fn folder(generation: u64, epoch: u64) -> String {
+    /// The name of the folder with the files that are new in a checkpoint, and its manifest.
+    pub fn folder(generation: u64, epoch: u64) -> String {
         format!("{generation:06}-{epoch:07}")
     }
 

@@ -1,14 +1,62 @@
-//! The server: so far the built-in procedures.
+//! The server: streaming dataflows with checkpoints.
+
+mod backend;
+mod book;
+mod config;
+mod executor;
+mod files;
+mod handlers;
+mod info;
+mod jobs;
+mod link;
+mod mail;
+mod record;
+mod words;
 
 use std::process::ExitCode;
 
-use chassis::{Service, Setup};
+use chassis::{Exit, Failure, Service, Setup};
 use discovery::Announcer;
-use pipelines::{SYSTEM_ADDRESS, SYSTEM_NAME};
+use pipelines::{PipelinesDispatch, SYSTEM_ADDRESS, SYSTEM_NAME};
+use store::{EmbeddedStore, OpenError, Options};
+
+use self::backend::Backend;
+use self::book::Book;
+use self::config::Config;
+use self::handlers::Handlers;
+use self::jobs::Jobs;
+use self::mail::Mail;
 
 fn main() -> ExitCode {
     Service::new(SYSTEM_NAME, SYSTEM_ADDRESS, env!("CARGO_PKG_VERSION"))
         .announce(Announcer::new())
         .tokens(security::Follower::new())
-        .run(async |setup: Setup<()>| Ok(setup.server()))
+        .run(serve)
+}
+
+async fn serve(setup: Setup<Config>) -> Result<rpc::Server, Failure> {
+    let folder = std::path::absolute(setup.common.data.join(SYSTEM_NAME))?;
+    let store = EmbeddedStore::open(&folder, Options::default()).map_err(|e| cannot_open(&e))?;
+    let (book, mail) = (Book::new(store), Mail::default());
+    let failing = book.clone();
+    tokio::spawn(async move {
+        let failure = failing.failed().await;
+        tracing::error!(%failure, "the state cannot be made durable any more; ending");
+        std::process::exit(Exit::Software.code().into());
+    });
+    let config = setup.settings.clone();
+    let logs = folder.join("logs");
+    let backend = Backend::open(config.clone(), logs, book.clone(), mail.clone()).await?;
+    let jobs = Jobs::open(config, folder, book, backend, mail).await?;
+    Ok(setup
+        .server()
+        .service(PipelinesDispatch::new(Handlers { jobs })))
+}
+
+fn cannot_open(error: &OpenError) -> Failure {
+    let failure = Failure::new(Exit::Unavailable, error.to_string());
+    match error {
+        OpenError::Held { .. } => failure.with_hint("`--data` names another data directory"),
+        _ => failure,
+    }
 }

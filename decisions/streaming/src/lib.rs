@@ -5,10 +5,9 @@
 //! no I/O: time and the seed of all randomness are arguments.
 //!
 //! ```
-//! use streaming::{Action, Event, Job, Operator, OperatorId, Program, Role, Settings, State, Wish};
+//! use streaming::{Action, Event, Job, Operator, Program, Settings, State, Wish};
 //!
-//! let id = OperatorId(0);
-//! let source = Operator { id, name: "numbers".into(), parallelism: 2, role: Role::Source };
+//! let source = Operator { parallelism: 2, source: true, ..Operator::default() };
 //! let wish = Wish::new(Program { operators: vec![source], edges: vec![] });
 //! let mut job = Job::new(Settings::default(), 1, wish);
 //! let actions = job.step(0, Event::Wake);

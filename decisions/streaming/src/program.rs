@@ -10,7 +10,7 @@ use crate::names::{OperatorId, TaskId};
 pub const TASKS_MAX: u64 = 1_000_000;
 
 /// One operator.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operator {
     /// Which.
     pub id: OperatorId,
@@ -18,27 +18,13 @@ pub struct Operator {
     pub name: String,
     /// How many subtasks.
     pub parallelism: u32,
-    /// What it is to the controller.
-    pub role: Role,
-}
-
-/// What an operator is to the controller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
     /// Barriers start here.
-    Source,
-    /// It has inputs and outputs.
-    #[default]
-    Inner,
-    /// Its output is visible at once.
-    Sink,
-    /// Its output is prepared with a checkpoint and becomes visible with the commit after it.
-    TwoPhaseSink {
-        /// Whether a restore from an older checkpoint withdraws what was committed since. Only
-        /// then may the job fall back past a checkpoint that was committed.
-        rewinds: bool,
-    },
+    #[serde(default)]
+    pub source: bool,
+    /// It makes rows visible with a commit, and cannot withdraw them: a job that has one may not
+    /// fall back past a checkpoint that was committed.
+    #[serde(default)]
+    pub shows: bool,
 }
 
 /// How rows go from one operator to the next.
@@ -121,7 +107,7 @@ impl Program {
                 return Err(ProgramError::Twice(operator.id));
             }
         }
-        if !self.operators.iter().any(|o| o.role == Role::Source) {
+        if !self.operators.iter().any(|o| o.source) {
             return Err(ProgramError::NoSource);
         }
         for id in self.edges.iter().flat_map(|edge| [edge.from, edge.to]) {
@@ -177,15 +163,13 @@ impl Program {
 
     /// Whether this is a subtask of a source.
     pub fn is_source(&self, task: TaskId) -> bool {
-        let is = |o: &Operator| o.id == task.operator && o.role == Role::Source;
+        let is = |o: &Operator| o.id == task.operator && o.source;
         self.operators.iter().any(is)
     }
 
-    /// Whether a restore may go back past a checkpoint that was committed: every two-phase sink
-    /// can withdraw what it committed since.
+    /// Whether a restore may go back past a checkpoint that was committed.
     pub fn rewinds(&self) -> bool {
-        let fixed = Role::TwoPhaseSink { rewinds: false };
-        self.operators.iter().all(|operator| operator.role != fixed)
+        !self.operators.iter().any(|operator| operator.shows)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use streaming::{
-    Edge, Exchange, Operator, OperatorId, Parallelism, Program, ProgramError, Random, Role, TaskId,
+    Edge, Exchange, Operator, OperatorId, Parallelism, Program, ProgramError, Random, TaskId,
     TooFewSlots, WorkerFact, WorkerId, compute_assignments, pause,
 };
 
@@ -21,12 +21,13 @@ fn parallelism(counts: &[u32]) -> Parallelism {
     ids.zip(counts.iter().copied()).collect()
 }
 
-fn operator(id: u32, role: Role) -> Operator {
+fn operator(id: u32) -> Operator {
     Operator {
         id: OperatorId(id),
         name: format!("operator {id}"),
         parallelism: 2,
-        role,
+        source: id == 0,
+        shows: false,
     }
 }
 
@@ -37,11 +38,7 @@ fn program(edges: &[(u32, u32)]) -> Program {
         exchange: Exchange::Forward,
     };
     Program {
-        operators: vec![
-            operator(0, Role::Source),
-            operator(1, Role::Inner),
-            operator(2, Role::Sink),
-        ],
+        operators: (0..3).map(operator).collect(),
         edges: edges.iter().map(edge).collect(),
     }
 }

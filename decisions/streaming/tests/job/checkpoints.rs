@@ -53,7 +53,7 @@ fn b12_state_before_an_epoch_is_ignored_and_that_epoch_comes_next() {
 fn a_broken_checkpoint_falls_back_to_an_older_one_if_nothing_of_it_was_shown() {
     let mut world = World::new();
     let mut program = world.job.wish().program.clone();
-    program.operators[2].role = streaming::Role::Sink;
+    program.operators[2].shows = false;
     world.wish(|wish| wish.program = program);
     world.run_for(25_000);
     world.broken.insert(id(2, world.generation().0));
@@ -89,7 +89,7 @@ fn a_broken_checkpoint_whose_rows_are_shown_fails_the_job_instead_of_showing_the
 fn a_checkpoint_that_tasks_cannot_read_is_not_restored_again() {
     let mut world = World::new();
     let mut program = world.job.wish().program.clone();
-    program.operators[2].role = streaming::Role::Sink;
+    program.operators[2].shows = false;
     world.wish(|wish| wish.program = program);
     world.run_for(25_000);
     let mut failure = streaming::Failure::retryable(streaming::Domain::External, "cut file");

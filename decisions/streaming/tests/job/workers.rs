@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use streaming::{
-    Epoch, Event, Execution, Failure, Generation, Message, Role, Slots, TaskId, TaskState, WorkerId,
+    Epoch, Event, Execution, Failure, Generation, Message, Slots, TaskId, TaskState, WorkerId,
 };
 
 use crate::world::World;
@@ -18,7 +18,7 @@ pub(crate) struct Worker {
     /// How often opening a channel to it still fails.
     pub(crate) unreachable: u32,
     pub(crate) tasks: BTreeMap<TaskId, TaskState>,
-    roles: BTreeMap<TaskId, Role>,
+    shows: BTreeSet<TaskId>,
     /// Output that was prepared and is not visible.
     prepared: BTreeMap<TaskId, BTreeSet<Epoch>>,
     /// Tasks that end when they have committed.
@@ -86,7 +86,7 @@ impl World {
                 mute: false,
                 unreachable: self.knobs.unreachable,
                 tasks: BTreeMap::new(),
-                roles: BTreeMap::new(),
+                shows: BTreeSet::new(),
                 prepared: BTreeMap::new(),
                 ending: BTreeSet::new(),
             };
@@ -153,10 +153,12 @@ impl World {
                 continue;
             }
             for task in tasks {
-                let role = execution.program.operators.iter();
-                let role = role.clone().find(|o| o.id == task.operator).unwrap().role;
+                let operators = &execution.program.operators;
+                let shows = operators.iter().any(|o| o.id == task.operator && o.shows);
                 let worker = self.workers.get_mut(&id).unwrap();
-                worker.roles.insert(task, role);
+                if shows {
+                    worker.shows.insert(task);
+                }
                 worker.tasks.insert(task, TaskState::Pending);
                 if !self.knobs.stuck {
                     self.move_task(5, id, task, TaskState::Started);
@@ -185,8 +187,8 @@ impl World {
         }
         for (id, task) in self.live_tasks(generation) {
             let worker = self.workers.get_mut(&id).unwrap();
-            let prepared = matches!(worker.roles[&task], Role::TwoPhaseSink { .. })
-                && worker.tasks[&task] == TaskState::Started;
+            let prepared =
+                worker.shows.contains(&task) && worker.tasks[&task] == TaskState::Started;
             if prepared {
                 worker.prepared.entry(task).or_default().insert(epoch);
             }
@@ -213,7 +215,7 @@ impl World {
         }
         for (id, task) in self.live_tasks(generation) {
             let worker = self.workers.get_mut(&id).unwrap();
-            if !matches!(worker.roles[&task], Role::TwoPhaseSink { .. }) {
+            if !worker.shows.contains(&task) {
                 continue;
             }
             let of_task = worker.prepared.entry(task).or_default();

@@ -1,9 +1,0 @@
-//! The real binary on a port of its own.
-
-use pipelines::{SYSTEM_ADDRESS, SYSTEM_NAME};
-
-#[tokio::test]
-async fn it_is_a_uniform_service() {
-    let binary = env!("CARGO_BIN_EXE_pipelines");
-    chassis::testing::check_uniform_service(binary, SYSTEM_NAME, SYSTEM_ADDRESS).await;
-}

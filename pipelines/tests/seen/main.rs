@@ -1,0 +1,8 @@
+//! What can be seen of pipelines from outside: the real service, real workers, real kills.
+
+mod harness;
+mod kills;
+mod lifecycle;
+mod plans;
+mod refusals;
+mod rescales;
