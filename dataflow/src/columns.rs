@@ -143,6 +143,14 @@ pub fn typed<T: 'static>(column: &ArrayRef) -> &T {
         .expect("a column of the type its plan gave it")
 }
 
+/// A column of keys: doubles with one zero, as minus zero equals zero.
+pub(crate) fn one_zero(column: &ArrayRef) -> ArrayRef {
+    match column.as_any().downcast_ref::<Float64Array>() {
+        Some(doubles) => Arc::new(doubles.unary::<_, Float64Type>(|value| value + 0.0)),
+        None => column.clone(),
+    }
+}
+
 /// The rows of `batch` at `rows`, in that order.
 pub fn take(batch: &Batch, rows: &[u32]) -> Result<Batch, ArrowError> {
     arrow_select::take::take_record_batch(batch, &UInt32Array::from(rows.to_vec()))

@@ -113,7 +113,11 @@ impl Accumulator for Distinct {
             .filter(|(row, _)| values.is_valid(*row))
         {
             let seen = &mut self.seen[*group as usize];
-            let item = item(values, &self.kind, row);
+            let item = match item(values, &self.kind, row) {
+                // The bits of minus zero, which equals zero.
+                Item::Number(i64::MIN) if self.kind == Type::Float => Item::Number(0),
+                other => other,
+            };
             if !seen.contains(&item) {
                 seen.insert(item);
             }

@@ -48,15 +48,24 @@ pub(crate) struct Sender {
 
 impl Link {
     /// Connects and says who it is; tries for some seconds, as the other may still be starting.
-    pub(crate) fn dial(peer: SocketAddr, hello: &Hello) -> io::Result<Arc<Link>> {
+    /// Each connection is given to `opened`, which may shut it down; `pause` waits, and says whether
+    /// to go on.
+    pub(crate) fn dial(
+        peer: SocketAddr,
+        hello: &Hello,
+        opened: &dyn Fn(&TcpStream),
+        pause: &dyn Fn(Duration) -> bool,
+    ) -> io::Result<Arc<Link>> {
         let mut attempt = 0;
         let stream = loop {
-            match connect(peer, hello) {
+            match connect(peer, hello, opened) {
                 Ok(stream) => break stream,
                 Err(error) if attempt + 1 == DIAL_ATTEMPTS => return Err(error),
                 Err(_) => {
                     attempt += 1;
-                    thread::sleep(Duration::from_millis(10u64 << attempt.min(6)));
+                    if !pause(Duration::from_millis(10u64 << attempt.min(6))) {
+                        return Err(io::ErrorKind::Interrupted.into());
+                    }
                 }
             }
         };
@@ -134,8 +143,17 @@ impl Drop for Link {
     }
 }
 
-fn connect(peer: SocketAddr, hello: &Hello) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect_timeout(&peer, Duration::from_secs(2))?;
+fn connect(peer: SocketAddr, hello: &Hello, opened: &dyn Fn(&TcpStream)) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&peer, Duration::from_secs(1))?;
+    opened(&stream);
+    let greeted = greet(&stream, hello);
+    if greeted.is_err() {
+        _ = stream.shutdown(Shutdown::Both);
+    }
+    greeted.map(|()| stream)
+}
+
+fn greet(mut stream: &TcpStream, hello: &Hello) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let words = serde_json::to_vec(hello)?;
     stream.write_all(&(words.len() as u32).to_le_bytes())?;
@@ -143,8 +161,7 @@ fn connect(peer: SocketAddr, hello: &Hello) -> io::Result<TcpStream> {
     let mut answer = [0];
     stream.set_read_timeout(Some(Duration::from_secs(15)))?;
     stream.read_exact(&mut answer)?;
-    stream.set_read_timeout(None)?;
-    Ok(stream)
+    stream.set_read_timeout(None)
 }
 
 impl Credit {

@@ -3,7 +3,7 @@
 use arrow_row::{RowConverter, SortField};
 use hashbrown::HashTable;
 
-use crate::columns::{ArrayRef, ArrowError, Field};
+use crate::columns::{ArrayRef, ArrowError, Field, one_zero};
 
 /// See [`super::Keys`].
 pub(crate) struct Rows {
@@ -36,7 +36,8 @@ impl Rows {
         hashes: &[u64],
         groups: &mut Vec<u32>,
     ) -> Result<(), ArrowError> {
-        let rows = self.converter.convert_columns(columns)?;
+        let columns: Vec<ArrayRef> = columns.iter().map(one_zero).collect();
+        let rows = self.converter.convert_columns(&columns)?;
         for (row, hash) in rows.iter().zip(hashes) {
             let data = row.as_ref();
             let known = self.table.find(*hash, |group| {

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use super::rows::{Waiting, internal};
 use super::stateless::columns;
 use super::{Operator, Output, State};
-use crate::columns::{Array, Batch, SchemaRef, UInt32Array};
+use crate::columns::{Array, ArrayRef, Batch, SchemaRef, UInt32Array, one_zero};
 use crate::expression::column_kind;
 use crate::failure::Halt;
 use crate::plan::{self, Side};
@@ -47,6 +47,7 @@ impl Join {
         let valid = (0..batch.num_rows())
             .map(|row| columns.iter().all(|column| column.is_valid(row)))
             .collect();
+        let columns: Vec<ArrayRef> = columns.iter().map(one_zero).collect();
         Ok((self.converter.convert_columns(&columns)?, valid))
     }
 

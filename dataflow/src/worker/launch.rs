@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
 use super::run::{Local, Run};
 use super::{Execution, Refusal};
@@ -179,6 +180,7 @@ pub(super) fn launch(run: Arc<Run>) {
     let start = move || {
         let links = match dial(&run) {
             Ok(links) => links,
+            Err(_) if !run.pause(Duration::ZERO) => return end(&run),
             Err(failure) => return give_up(&run, &failure),
         };
         for id in run.tasks.keys() {
@@ -197,6 +199,14 @@ pub(super) fn launch(run: Arc<Run>) {
         }
     };
     thread::spawn(start);
+}
+
+/// It was stopped before a task had begun.
+fn end(run: &Run) {
+    for task in run.tasks.keys() {
+        run.say(Event::Finished { task: task.clone() });
+    }
+    run.alive.store(0, Ordering::Release);
 }
 
 fn give_up(run: &Run, failure: &Failure) {
@@ -230,9 +240,13 @@ fn dial(run: &Run) -> Result<BTreeMap<u32, Arc<Link>>, Failure> {
                 if home == execution.worker || links.contains_key(&home) {
                     continue;
                 }
-                let link = Link::dial(execution.workers[&home], &hello).map_err(|error| {
-                    Failure::io(format!("failed to reach worker {home}"), &error)
-                })?;
+                let link = Link::dial(
+                    execution.workers[&home],
+                    &hello,
+                    &|stream| run.accepted(stream),
+                    &|wait| run.pause(wait),
+                )
+                .map_err(|error| Failure::io(format!("failed to reach worker {home}"), &error))?;
                 run.dialled(&link);
                 links.insert(home, link);
             }

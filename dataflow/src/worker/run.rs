@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::StopMode;
 use crate::events::{Counters, Event, Listener, TaskMetrics};
@@ -215,6 +216,15 @@ impl Run {
             .wait_while(phase, wait)
             .unwrap_or_else(PoisonError::into_inner);
         !phase.stopped
+    }
+
+    /// Waits so long, or until the run is stopped; whether it goes on.
+    pub(crate) fn pause(&self, wait: Duration) -> bool {
+        let running = |phase: &mut Phase| !phase.stopped;
+        let waited = self
+            .changed
+            .wait_timeout_while(locked(&self.phase), wait, running);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.stopped
     }
 
     /// Waits until the run is stopped.

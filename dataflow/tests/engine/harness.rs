@@ -40,6 +40,8 @@ pub(crate) struct Job {
     tasks: BTreeSet<TaskId>,
     ended: BTreeSet<TaskId>,
     pub(crate) failures: Vec<Failure>,
+    /// The end of a connection that says nothing.
+    _silent: Option<std::net::TcpStream>,
 }
 
 impl Job {
@@ -92,7 +94,67 @@ impl Job {
             tasks,
             ended,
             failures,
+            _silent: None,
         }
+    }
+
+    /// Starts one worker of two, the other of which answers nobody.
+    pub(crate) fn start_without(plan: &Plan, absent: u32, folder: &Path) -> Job {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let worker = Worker::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let addresses = BTreeMap::from([
+            (0, worker.address()),
+            (absent, silent.local_addr().unwrap()),
+        ]);
+        let (mut assignments, mut tasks) = (Vec::new(), BTreeSet::new());
+        for stage in plan.graph().stages {
+            for subtask in 0..stage.parallelism {
+                let stage = stage.id.clone();
+                let task = TaskId { stage, subtask };
+                let worker = if subtask == 0 { 0 } else { absent };
+                if subtask == 0 {
+                    tasks.insert(task.clone());
+                }
+                assignments.push(Assignment { task, worker });
+            }
+        }
+        let (listener, events) = channel();
+        let checkpoints = folder.join("checkpoints");
+        let execution = Execution {
+            job: "job".into(),
+            generation: 1,
+            plan: plan.clone(),
+            assignments,
+            workers: addresses,
+            worker: 0,
+            token: "secret".into(),
+            checkpoints: checkpoints.clone(),
+            restore: None,
+        };
+        worker.start(execution, listener).unwrap();
+        // It has dialled and waits for an answer, as long as the connection is open.
+        let silent = silent.accept().unwrap().0;
+        Job {
+            workers: vec![worker],
+            events,
+            generation: 1,
+            checkpoints,
+            tasks,
+            ended: BTreeSet::new(),
+            failures: Vec::new(),
+            _silent: Some(silent),
+        }
+    }
+
+    /// Waits for the first failure, then ends the others.
+    pub(crate) fn first_failure(mut self) -> Failure {
+        let until = Instant::now() + PATIENCE;
+        while self.failures.is_empty() {
+            self.next(until).expect("a failure in time");
+        }
+        let failure = self.failures[0].clone();
+        self.kill();
+        failure
     }
 
     fn next(&mut self, until: Instant) -> Option<Event> {
@@ -130,6 +192,26 @@ impl Job {
         self.workers
             .iter()
             .for_each(|worker| worker.step(self.generation, rows).unwrap());
+    }
+
+    /// Lets each source read so many rows, and waits until they have.
+    pub(crate) fn read(&self, rows: u64) {
+        let read = || -> u64 {
+            let metrics = self.metrics();
+            let sources = metrics.iter().filter(|of| of.task.stage.starts_with("in"));
+            sources.map(|of| of.rows_in + of.bad_rows).sum()
+        };
+        let sources = self
+            .tasks
+            .iter()
+            .filter(|task| task.stage.starts_with("in"));
+        let goal = read() + rows * sources.count() as u64;
+        self.step(rows);
+        let until = Instant::now() + PATIENCE;
+        while read() < goal {
+            assert!(Instant::now() < until, "{} of {goal} rows are read", read());
+            std::thread::sleep(Duration::from_millis(1)); // why: a counter tells nobody; bounded
+        }
     }
 
     /// Takes a checkpoint; does not commit it.
