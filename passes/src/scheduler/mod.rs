@@ -14,7 +14,7 @@
 //! 5. Every fifth tick, jobs move from full machines to empty ones.
 //!
 //! # Why it looks like this
-//! - **A machine is one word** ([`cell`]): whether a job still fits and that it is taken now is one
+//! - **A machine is one word** (`cell`): whether a job still fits and that it is taken now is one
 //!   compare-and-swap. So workers share the fleet without a lock, and a conflict is seen by exactly
 //!   the one who lost it.
 //! - **Order is decided by one, places by many.** The queues are small trees and cost about a
