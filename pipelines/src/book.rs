@@ -12,6 +12,7 @@
 //! What a step of a job writes is one transaction.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use bytes::Bytes;
 use pipelines::limits::EVENTS_MAX;
@@ -19,7 +20,7 @@ use pipelines::{LogEntry, reason};
 use rpc::Error;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use store::{EmbeddedStore, Op, Range, Store, Txn};
+use store::{EmbeddedStore, Op, OpenError, Options, Range, Store, Txn};
 use streaming::{Facts, Row};
 
 use crate::backend::WorkerRecord;
@@ -112,8 +113,11 @@ fn read<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, Error> {
 }
 
 impl Book {
-    pub(crate) fn new(store: EmbeddedStore) -> Self {
-        Self(std::sync::Arc::new(store))
+    /// The state in this folder, which is made if it is not there.
+    pub(crate) fn open(folder: &Path) -> Result<Self, chassis::Failure> {
+        let store = EmbeddedStore::open(folder, Options::default());
+        let store = store.map_err(|error| cannot_open(&error))?;
+        Ok(Self(std::sync::Arc::new(store)))
     }
 
     /// Waits until the disk has failed for good.
@@ -230,4 +234,12 @@ fn number(key: &[u8]) -> u64 {
     let text = String::from_utf8_lossy(key);
     let digits = text.rsplit('/').next().unwrap_or_default();
     digits.parse().unwrap_or_default()
+}
+
+fn cannot_open(error: &OpenError) -> chassis::Failure {
+    let failure = chassis::Failure::new(chassis::Exit::Unavailable, error.to_string());
+    match error {
+        OpenError::Held { .. } => failure.with_hint("`--data` names another data directory"),
+        _ => failure,
+    }
 }

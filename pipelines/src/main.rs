@@ -18,7 +18,6 @@ use std::process::ExitCode;
 use chassis::{Exit, Failure, Service, Setup};
 use discovery::Announcer;
 use pipelines::{PipelinesDispatch, SYSTEM_ADDRESS, SYSTEM_NAME};
-use store::{EmbeddedStore, OpenError, Options};
 
 use self::backend::Backend;
 use self::book::Book;
@@ -36,8 +35,7 @@ fn main() -> ExitCode {
 
 async fn serve(setup: Setup<Config>) -> Result<rpc::Server, Failure> {
     let folder = std::path::absolute(setup.common.data.join(SYSTEM_NAME))?;
-    let store = EmbeddedStore::open(&folder, Options::default()).map_err(|e| cannot_open(&e))?;
-    let (book, mail) = (Book::new(store), Mail::default());
+    let (book, mail) = (Book::open(&folder)?, Mail::default());
     let failing = book.clone();
     tokio::spawn(async move {
         let failure = failing.failed().await;
@@ -51,12 +49,4 @@ async fn serve(setup: Setup<Config>) -> Result<rpc::Server, Failure> {
     Ok(setup
         .server()
         .service(PipelinesDispatch::new(Handlers { jobs })))
-}
-
-fn cannot_open(error: &OpenError) -> Failure {
-    let failure = Failure::new(Exit::Unavailable, error.to_string());
-    match error {
-        OpenError::Held { .. } => failure.with_hint("`--data` names another data directory"),
-        _ => failure,
-    }
 }

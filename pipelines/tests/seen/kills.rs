@@ -107,8 +107,8 @@ async fn b13_kills_of_everything_at_any_moment_show_every_row_exactly_once() {
     world.submit("copy", &copy(&input, &output)).await;
     let writer = Writer::start(input);
     for round in 0..8_u64 {
-        // why: the moment of a kill shall not depend on what the job does.
-        tokio::time::sleep(Duration::from_millis(60 + 47 * round)).await;
+        let pause = Duration::from_millis(60 + 47 * round);
+        tokio::time::sleep(pause).await; // why: the moment of a kill shall not depend on the job
         let info = world.show("copy").await;
         let victims = info.workers.iter().filter(|worker| worker.pid != 0);
         let victims: Vec<u32> = victims.map(|worker| worker.pid).collect();
