@@ -1,6 +1,7 @@
 //! A fleet of its own: scheduling, discovery, release and echo, all real. What it started ends
 //! with it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
@@ -193,6 +194,18 @@ fn with_variable(wanted: &[u8]) -> Vec<Pid> {
             .any(|variable| variable == wanted)
     };
     pids.filter(has).filter_map(Pid::from_raw).collect()
+}
+
+/// The processes of a fleet that run a program of this name.
+pub(crate) fn processes_of(dir: &TempDir, program: &str) -> BTreeSet<u32> {
+    let data = format!("ORRERY_DATA={}", dir.path().join("data").display());
+    let runs = |pid: &i32| {
+        let file = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+        file.file_name().is_some_and(|name| name == program)
+    };
+    let pids = with_variable(data.as_bytes()).into_iter();
+    let pids = pids.map(|pid| pid.as_raw_nonzero().get()).filter(runs);
+    pids.filter_map(|pid| u32::try_from(pid).ok()).collect()
 }
 
 /// A version of echo.

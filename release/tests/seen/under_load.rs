@@ -1,94 +1,14 @@
 //! Thirty replicas, 5,000 calls a second, and not one that fails.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use discovery::Resolver;
-use echo::{EchoArgs, EchoClient};
-use parking_lot::Mutex;
 use release::{CreateArgs, Strategy};
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::harness::{Fleet, echo};
+use crate::load::Load;
 
 const REPLICAS: usize = 30;
 const CALLS_PER_SECOND: u64 = 5_000;
-const TICK: Duration = Duration::from_millis(2);
-
-/// Calls that come whether or not the ones before have been answered.
-struct Load {
-    stop: Arc<AtomicBool>,
-    made: Arc<AtomicU64>,
-    failed: Arc<Mutex<Vec<String>>>,
-    begun: Instant,
-    task: tokio::task::JoinHandle<()>,
-}
-
-/// What came of it.
-struct Outcome {
-    made: u64,
-    per_second: f64,
-    failed: Vec<String>,
-}
-
-impl Load {
-    async fn start(fleet: &Fleet) -> Self {
-        let resolver = Resolver::new(fleet.discovery);
-        let all = |known: &discovery::Resolved| known.instances.len() == REPLICAS;
-        assert!(
-            resolver
-                .wait_until("echo", chassis::testing::PATIENCE, all)
-                .await
-        );
-        let client = Arc::new(EchoClient::new(resolver.channel("echo")));
-        let load = (Arc::default(), Arc::default(), Arc::default());
-        let (stop, made, failed): (Arc<AtomicBool>, Arc<AtomicU64>, Arc<Mutex<Vec<String>>>) = load;
-        let (stops, counts, fails) = (Arc::clone(&stop), Arc::clone(&made), Arc::clone(&failed));
-        let task = tokio::spawn(async move {
-            let mut tick = interval(TICK);
-            tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
-            let mut calls = tokio::task::JoinSet::new();
-            while !stops.load(Relaxed) {
-                tick.tick().await;
-                for _ in 0..CALLS_PER_SECOND * 2 / 1_000 {
-                    let (client, fails) = (Arc::clone(&client), Arc::clone(&fails));
-                    counts.fetch_add(1, Relaxed);
-                    calls.spawn(async move {
-                        let message = "hello".to_owned();
-                        if let Err(error) = client.echo(&EchoArgs { message }).await {
-                            fails.lock().push(format!("{error:?}"));
-                        }
-                    });
-                }
-                while calls.try_join_next().is_some() {}
-            }
-            while calls.join_next().await.is_some() {}
-            // The resolver follows echo for as long as it lives.
-            drop(resolver);
-        });
-        Self {
-            stop,
-            made,
-            failed,
-            begun: Instant::now(),
-            task,
-        }
-    }
-
-    async fn stop(self) -> Outcome {
-        self.stop.store(true, Relaxed);
-        let took = self.begun.elapsed().as_secs_f64();
-        self.task.await.unwrap();
-        let made = self.made.load(Relaxed);
-        let failed = std::mem::take(&mut *self.failed.lock());
-        Outcome {
-            made,
-            per_second: made as f64 / took,
-            failed,
-        }
-    }
-}
 
 fn create(bin: &str, env: &[(&str, &str)]) -> CreateArgs {
     CreateArgs {
@@ -100,7 +20,7 @@ fn create(bin: &str, env: &[(&str, &str)]) -> CreateArgs {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seen_3_version_2_replaces_version_1_without_one_failed_call() {
     let fleet = Fleet::start(REPLICAS, "").await;
-    let load = Load::start(&fleet).await;
+    let load = Load::start(&fleet, REPLICAS, CALLS_PER_SECOND).await;
     let made = fleet
         .releases()
         .create(&create("server_v2", &[]))
@@ -132,7 +52,7 @@ async fn seen_3_version_2_replaces_version_1_without_one_failed_call() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seen_3_a_version_that_answers_errors_goes_back_by_itself() {
     let fleet = Fleet::start(REPLICAS, "").await;
-    let load = Load::start(&fleet).await;
+    let load = Load::start(&fleet, REPLICAS, CALLS_PER_SECOND).await;
     let bad = create("server_v2", &[("ECHO_FAILS", "1")]);
     let made = fleet.releases().create(&bad).await.unwrap();
     let ended = fleet.over(&made.id).await;
@@ -156,7 +76,7 @@ async fn seen_3_a_version_that_answers_errors_goes_back_by_itself() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seen_3_killing_release_and_scheduling_in_the_middle_changes_neither() {
     let mut fleet = Fleet::start(REPLICAS, "").await;
-    let load = Load::start(&fleet).await;
+    let load = Load::start(&fleet, REPLICAS, CALLS_PER_SECOND).await;
     let made = fleet
         .releases()
         .create(&create("server_v2", &[]))
