@@ -48,8 +48,8 @@ pub(crate) struct Sender {
 
 impl Link {
     /// Connects and says who it is; tries for some seconds, as the other may still be starting.
-    /// Each connection is given to `opened`, which may shut it down; `pause` waits, and says whether
-    /// to go on.
+    /// Each connection is given to `opened`, which may shut it down; `pause` waits, and says
+    /// whether to go on.
     pub(crate) fn dial(
         peer: SocketAddr,
         hello: &Hello,

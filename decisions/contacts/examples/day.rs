@@ -2,6 +2,12 @@
 //!
 //! `cargo run --release -p contacts --example day`
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the data lies in files, and the example measures"
+)]
+
 #[path = "../tests/contacts/data.rs"]
 mod data;
 

@@ -2,6 +2,12 @@
 //!
 //! `cargo run --release -p contacts --example satnet`
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the data lies in files, and the example measures"
+)]
+
 #[path = "../tests/contacts/data.rs"]
 #[expect(dead_code, reason = "the day is for the other example")]
 mod data;
