@@ -1,6 +1,6 @@
 //! The day's 1,404 requests over 15 stations with 1, 2 and 3 antennas each.
 //!
-//! `cargo run --release -p contacts --example day`
+//! `cargo run --release -p contacts --example antennas`
 
 #![expect(
     clippy::disallowed_methods,
