@@ -400,7 +400,8 @@ fn build(package: &str) -> String {
     let profile = test.ancestors().nth(2).expect("a folder of binaries");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--package", package, "--bin", package]);
+    // All, as `cargo xtask test` builds them: a part has other features, and is built once more.
+    build.args(["build", "--quiet", "--workspace", "--bins"]);
     if profile.ends_with("release") {
         build.arg("--release");
     }

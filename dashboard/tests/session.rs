@@ -97,17 +97,7 @@ fn build() -> PathBuf {
     let bins = bins.expect("a binary is in a folder").to_owned();
     let mut cargo = Command::new(env!("CARGO"));
     cargo
-        .args([
-            "build",
-            "--quiet",
-            "-p",
-            "scheduling",
-            "-p",
-            "discovery",
-            "-p",
-            "echo",
-            "--bins",
-        ])
+        .args(["build", "--quiet", "--workspace", "--bins"])
         .current_dir(env!("CARGO_MANIFEST_DIR"));
     if bins.ends_with("release") {
         cargo.arg("--release");

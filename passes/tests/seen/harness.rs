@@ -32,7 +32,7 @@ fn build() -> String {
     BUILT.call_once(|| {
         let _ = workspace_binary("discovery");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        cargo.args(["build", "--quiet", "-p", "scheduling", "--bins"]);
+        cargo.args(["build", "--quiet", "--workspace", "--bins"]);
         if scheduling.contains("/release/") {
             cargo.arg("--release");
         }

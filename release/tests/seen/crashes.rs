@@ -122,7 +122,8 @@ async fn a_bad_release_is_withdrawn_all_the_same_when_both_are_killed_meanwhile(
     let ended = fleet.over(&made.id).await;
     assert_eq!(ended.phase, "rolled-back", "{ended:#?}");
     let all = fleet.healthy("sleepy", 3).await;
-    assert!(all.iter().all(|i| i.generation == 1), "{all:#?}");
+    let versions: BTreeSet<u64> = all.iter().map(|i| i.spec_revision).collect();
+    assert_eq!(versions.len(), 1, "{all:#?}");
     let name = "sleepy".to_owned();
     let args = GetServiceArgs { name };
     let spec = fleet.scheduling().get_service(&args).await.unwrap().spec;

@@ -33,7 +33,7 @@ fn build() -> String {
             let _ = workspace_binary(package);
         }
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        cargo.args(["build", "--quiet", "-p", "echo", "--bins"]);
+        cargo.args(["build", "--quiet", "--workspace", "--bins"]);
         if scheduling.contains("/release/") && !cfg!(debug_assertions) {
             cargo.arg("--release");
         }

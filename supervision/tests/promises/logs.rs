@@ -50,9 +50,18 @@ async fn a_flood_of_a_gigabyte_stays_bounded_and_never_waits() {
 #[tokio::test]
 async fn following_goes_on_through_trims_without_loss_or_repetition() {
     let world = World::with(|settings| settings.log_bytes_max = 2 * QUOTA);
-    let script = "i=0; while [ $i -lt 40000 ]; do echo \"line $i\"; i=$((i+1)); \
-        [ $((i % 500)) = 0 ] && sleep 0.02; done; echo end";
-    let running = world.runtime.spawn(shell("a.0.1", script)).await.unwrap();
+    // Whoever follows is never further behind than the quota: each part waits for its turn.
+    let turns = tempfile::tempdir().unwrap();
+    let turn = |part: usize| std::fs::write(turns.path().join(part.to_string()), "").unwrap();
+    let script = format!(
+        "i=0; while [ $i -lt 40000 ]; do \
+           while [ ! -e {}/$((i / 1000)) ]; do sleep 0.002; done; \
+           echo \"line $i\"; i=$((i+1)); done; echo end",
+        turns.path().display()
+    );
+    turn(0);
+    turn(1);
+    let running = world.runtime.spawn(shell("a.0.1", &script)).await.unwrap();
     let mut reader = Reader::at(&world.log_dir(), &id("a.0.1"), Stream::Stdout, 0);
     let mut next = 0;
     let mut ended = false;
@@ -69,6 +78,9 @@ async fn following_goes_on_through_trims_without_loss_or_repetition() {
                 line.text()
             );
             next += 1;
+            if next % 1_000 == 0 {
+                turn(next / 1_000 + 1);
+            }
         }
     }
     assert_eq!(reader.gap_bytes(), 0);
