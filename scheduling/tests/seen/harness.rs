@@ -163,7 +163,7 @@ fn build_fleet() {
         if profile.ends_with("release") {
             cargo.arg("--release");
         }
-        // All, as `cargo xtask test` builds them: a part has other features, and is built once more.
+        // All, as `cargo xtask test` builds them: a part has other features, and is built again.
         cargo.args(["--workspace", "--bins"]);
         assert!(
             cargo.status().unwrap().success(),
