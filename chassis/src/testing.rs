@@ -8,6 +8,8 @@
 //! # }
 //! ```
 
+mod marked;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -21,6 +23,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
+
+pub use marked::{end_fleet, mark_of, processes_with};
 
 /// How long anything in a test may take before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -9,7 +9,7 @@ use parking_lot::{Mutex as Lock, RwLock};
 use passes::limits::{ACTIVE_MAX, HISTORY_MAX};
 use passes::{JobInfo, JobSpec, StatsReply, Submitted, reason};
 use rpc::{Code, Error};
-use store::{EmbeddedStore, Op, Range, ReadError, Store, Txn};
+use store::{EmbeddedStore, KeyValue, Op, Range, RecallError, Store, Txn};
 use tokio::sync::{Mutex, Notify, watch};
 
 use crate::nodes::Seen;
@@ -27,19 +27,6 @@ pub(crate) fn now_ms() -> u64 {
     since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Why the state could not be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
-    #[error("failed to read the jobs")]
-    Read(#[from] ReadError),
-    #[error("the record {key} cannot be read; was it written by a newer version?")]
-    Record {
-        key: String,
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
 /// All jobs. Clones are the same book.
 #[derive(Clone)]
 pub(crate) struct Book(Arc<Inner>);
@@ -55,26 +42,18 @@ struct Inner {
 }
 
 impl Book {
-    pub(crate) async fn load(store: EmbeddedStore, shape: Shape) -> Result<Self, LoadError> {
+    pub(crate) async fn load(store: EmbeddedStore, shape: Shape) -> Result<Self, RecallError> {
         let mut state = State::new(shape);
         let mut shown = BTreeMap::new();
-        let mut question = Range::prefix(Bytes::from_static(b"job/")).limit(PAGE);
-        loop {
-            let page = store.range(question.clone()).await?;
-            for item in &page.items {
-                let info = serde_json::from_slice::<JobInfo>(&item.value);
-                let info = info.map_err(|source| LoadError::Record {
-                    key: String::from_utf8_lossy(&item.key).into_owned(),
-                    source,
-                })?;
-                shown.insert(info.id, (0, Arc::new(info.clone())));
-                state.load(Record(info));
-            }
-            match question.after(&page) {
-                Some(next) => question = next,
-                None => break,
-            }
-        }
+        let all = Range::prefix(Bytes::from_static(b"job/")).limit(PAGE);
+        let take = |item: &KeyValue| {
+            let info = serde_json::from_slice::<JobInfo>(&item.value);
+            let info = info.map_err(|e| RecallError::record(&item.key, e))?;
+            shown.insert(info.id, (0, Arc::new(info.clone())));
+            state.load(Record(info));
+            Ok::<_, RecallError>(())
+        };
+        store.recall(all, take).await?;
         Ok(Self(Arc::new(Inner {
             store,
             state: Mutex::new(state),

@@ -1,7 +1,6 @@
 //! A job as a wish that scheduling understands.
 
-use model::{Artifact, NodeId, ProbeKind, Resources, ServiceName, ServiceSpec};
-use passes::Program;
+use model::{NodeId, ProbeKind, Resources, ServiceName, ServiceSpec};
 
 use crate::record::Record;
 
@@ -20,17 +19,7 @@ pub(crate) fn spec_of(
 ) -> Result<ServiceSpec, String> {
     let job = &record.0;
     let name = ServiceName::new(record.service()).map_err(|e| e.to_string())?;
-    let artifact = match job.spec.program.clone() {
-        Program::Cargo {
-            manifest_path,
-            bin_name,
-        } => Artifact::Cargo {
-            manifest_path,
-            bin_name,
-        },
-        Program::Command { program, args } => Artifact::Command { program, args },
-    };
-    let mut spec = ServiceSpec::new(name, artifact, 1);
+    let mut spec = ServiceSpec::new(name, job.spec.program.clone().into(), 1);
     spec.node = Some(NodeId::new(node).map_err(|e| e.to_string())?);
     spec.ports.wanted = false;
     spec.probes.readiness.kind = ProbeKind::None;

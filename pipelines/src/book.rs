@@ -20,7 +20,7 @@ use pipelines::{LogEntry, reason};
 use rpc::Error;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use store::{EmbeddedStore, Op, OpenError, Options, Range, Store, Txn};
+use store::{EmbeddedStore, KeyValue, Op, OpenError, Options, Range, ReadError, Store, Txn};
 use streaming::{Facts, Row};
 
 use crate::backend::WorkerRecord;
@@ -142,16 +142,13 @@ impl Book {
 
     async fn all(&self, prefix: String) -> Result<Vec<(Bytes, Bytes)>, Error> {
         let mut found = Vec::new();
-        let mut question = Range::prefix(prefix).limit(PAGE);
-        loop {
-            let page = self.0.range(question.clone()).await.map_err(failed)?;
-            let items = page.items.iter();
-            found.extend(items.map(|kv| (kv.key.clone(), kv.value.clone())));
-            match question.after(&page) {
-                Some(next) => question = next,
-                None => return Ok(found),
-            }
-        }
+        let take = |item: &KeyValue| {
+            found.push((item.key.clone(), item.value.clone()));
+            Ok::<_, ReadError>(())
+        };
+        let all = Range::prefix(prefix).limit(PAGE);
+        self.0.recall(all, take).await.map_err(failed)?;
+        Ok(found)
     }
 
     async fn values<T: DeserializeOwned>(&self, prefix: String) -> Result<Vec<T>, Error> {

@@ -8,26 +8,13 @@ use parking_lot::RwLock;
 use release::limits::RELEASES_MAX;
 use release::{ReleaseInfo, reason};
 use rpc::{Code, Error};
-use store::{EmbeddedStore, Op, Range, ReadError, Store, Txn};
+use store::{EmbeddedStore, KeyValue, Op, Range, RecallError, Store, Txn};
 use tokio::sync::{Mutex, watch};
 
 use crate::record::Record;
 
 /// How many keys are read at a time.
 const PAGE: usize = 1_000;
-
-/// Why the state could not be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
-    #[error("failed to read the releases")]
-    Read(#[from] ReadError),
-    #[error("the record {key} cannot be read; was it written by a newer version?")]
-    Record {
-        key: String,
-        #[source]
-        source: serde_json::Error,
-    },
-}
 
 /// All releases. Clones are the same book.
 #[derive(Clone)]
@@ -43,24 +30,16 @@ struct Inner {
 }
 
 impl Book {
-    pub(crate) async fn load(store: EmbeddedStore) -> Result<Self, LoadError> {
+    pub(crate) async fn load(store: EmbeddedStore) -> Result<Self, RecallError> {
         let mut releases = BTreeMap::new();
-        let mut question = Range::prefix(Bytes::from_static(b"release/")).limit(PAGE);
-        loop {
-            let page = store.range(question.clone()).await?;
-            for item in &page.items {
-                let record =
-                    Record::from_json(&item.value).map_err(|source| LoadError::Record {
-                        key: String::from_utf8_lossy(&item.key).into_owned(),
-                        source,
-                    })?;
-                releases.insert(record.id, record);
-            }
-            match question.after(&page) {
-                Some(next) => question = next,
-                None => break,
-            }
-        }
+        let all = Range::prefix(Bytes::from_static(b"release/")).limit(PAGE);
+        let take = |item: &KeyValue| {
+            let record = Record::from_json(&item.value);
+            let record = record.map_err(|e| RecallError::record(&item.key, e))?;
+            releases.insert(record.id, record);
+            Ok::<_, RecallError>(())
+        };
+        store.recall(all, take).await?;
         Ok(Self(Arc::new(Inner {
             store,
             releases: RwLock::new(releases),

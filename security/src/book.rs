@@ -13,7 +13,7 @@ use chassis::trust::{KnownToken, RecordedCall};
 use parking_lot::RwLock;
 use rpc::{Code, Error};
 use security::{AuditArgs, AuditEntry, AuditReply, Role, limits, reason};
-use store::{CommitError, EmbeddedStore, Op, Range, ReadError, Store, Txn};
+use store::{CommitError, EmbeddedStore, KeyValue, Op, Range, RecallError, Store, Txn};
 use tokio::sync::{Mutex, watch};
 
 use crate::audit::{Head, KEPT};
@@ -29,14 +29,8 @@ const BATCH: usize = 100;
 /// Why the state could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
-    #[error("failed to read the state")]
-    Read(#[from] ReadError),
-    #[error("the record {key} cannot be read; was it written by a newer version?")]
-    Record {
-        key: String,
-        #[source]
-        source: serde_json::Error,
-    },
+    #[error(transparent)]
+    Recall(#[from] RecallError),
     #[error("failed to write the first roles")]
     First(#[source] Error),
 }
@@ -56,17 +50,9 @@ struct Inner {
 impl Book {
     pub(crate) async fn load(store: EmbeddedStore) -> Result<Self, LoadError> {
         let (mut state, mut head) = (State::default(), Head::default());
-        let mut question = Range::prefix(Bytes::new()).limit(PAGE);
-        loop {
-            let page = store.range(question.clone()).await?;
-            for item in &page.items {
-                recall(&mut state, &mut head, &item.key, &item.value)?;
-            }
-            match question.after(&page) {
-                Some(next) => question = next,
-                None => break,
-            }
-        }
+        let all = Range::prefix(Bytes::new()).limit(PAGE);
+        let take = |item: &KeyValue| recall(&mut state, &mut head, item);
+        store.recall(all, take).await?;
         let book = Self(Arc::new(Inner {
             changes: watch::Sender::new(state.changes()),
             store,
@@ -224,12 +210,9 @@ impl Book {
     }
 }
 
-fn recall(state: &mut State, head: &mut Head, key: &[u8], value: &[u8]) -> Result<(), LoadError> {
-    let key = String::from_utf8_lossy(key);
-    let wrong = |source| LoadError::Record {
-        key: key.to_string(),
-        source,
-    };
+fn recall(state: &mut State, head: &mut Head, item: &KeyValue) -> Result<(), RecallError> {
+    let (key, value) = (String::from_utf8_lossy(&item.key), &item.value);
+    let wrong = |source: serde_json::Error| RecallError::record(&item.key, source);
     match key.split_once('/').map(|(kind, _)| kind) {
         Some("token") => {
             let token: TokenRecord = serde_json::from_slice(value).map_err(wrong)?;

@@ -39,6 +39,27 @@ pub trait Store: Send + Sync + 'static {
     /// The revision was compacted, or lies in the future; or the store cannot answer at all.
     fn range(&self, range: Range) -> impl Future<Output = Result<RangeAnswer, ReadError>> + Send;
 
+    /// Hands over every key of `range` in order, all as of one revision; memory holds a page of
+    /// them at a time, of as many as the range's limit says. For state that is read at a start.
+    ///
+    /// # Errors
+    /// As [`Store::range`], and what `take` says: the first error ends it.
+    fn recall<E: From<ReadError> + Send>(
+        &self,
+        range: Range,
+        mut take: impl FnMut(&KeyValue) -> Result<(), E> + Send,
+    ) -> impl Future<Output = Result<(), E>> + Send {
+        async move {
+            let mut next = Some(range);
+            while let Some(question) = next {
+                let page = self.range(question.clone()).await?;
+                page.items.iter().try_for_each(&mut take)?;
+                next = question.after(&page);
+            }
+            Ok(())
+        }
+    }
+
     /// Does a transaction, and answers when it is durable.
     ///
     /// # Errors

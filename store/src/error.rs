@@ -46,6 +46,33 @@ pub enum ReadError {
     },
 }
 
+/// Why state could not be read back from a store.
+#[derive(Debug, thiserror::Error)]
+pub enum RecallError {
+    /// The store did not answer.
+    #[error("failed to read the state")]
+    Read(#[from] ReadError),
+    /// A value is not what it should be.
+    #[error("the record {key} cannot be read; was it written by a newer version?")]
+    Record {
+        /// Which one.
+        key: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl RecallError {
+    /// The record of this key is not what it should be.
+    pub fn record(key: &[u8], source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Record {
+            key: String::from_utf8_lossy(key).into_owned(),
+            source: source.into(),
+        }
+    }
+}
+
 /// A commit that was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {

@@ -45,7 +45,7 @@ mod types;
 pub use api::{Store, Watch};
 pub use embedded::{EmbeddedStore, EmbeddedWatch, OpenError, Options};
 pub use error::{
-    BackupError, CommitError, CompactError, Failure, LeaseError, ReadError, WatchError,
+    BackupError, CommitError, CompactError, Failure, LeaseError, ReadError, RecallError, WatchError,
 };
 pub use limits::LimitError;
 pub use txn::{Committed, Compare, Field, Is, Op, OpResult, Txn};

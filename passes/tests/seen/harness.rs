@@ -7,7 +7,9 @@ use std::process::Command;
 use std::sync::Once;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use chassis::testing::{PATIENCE, Process, Start, fixed_address, workspace_binary};
+use chassis::testing::{
+    PATIENCE, Process, Start, end_fleet, fixed_address, mark_of, processes_with, workspace_binary,
+};
 use passes::{
     JobInfo, JobSpec, ListArgs, PassesClient, Program, SubmitArgs, Submitted, WatchArgs, WhenLate,
 };
@@ -200,13 +202,8 @@ impl Fleet {
 
     /// Processes that have this variable in their environment.
     pub(crate) fn processes_of(&self, job: u64) -> usize {
-        let data = self.data();
-        let job = format!("ORRERY_JOB={job}");
-        with_variables(&[data.as_bytes(), job.as_bytes()]).len()
-    }
-
-    fn data(&self) -> String {
-        format!("ORRERY_DATA={}", self.dir.path().join("data").display())
+        let data = mark_of(&self.dir.path().join("data"));
+        processes_with(&[&data, &format!("ORRERY_JOB={job}")]).len()
     }
 }
 
@@ -219,29 +216,8 @@ impl Drop for Fleet {
     fn drop(&mut self) {
         // Scheduling first: it would start anew what is ended here.
         self.scheduling.kill();
-        let deadline = Instant::now() + PATIENCE;
-        let mut clean = 0;
-        while clean < 2 && Instant::now() < deadline {
-            let left = with_variables(&[self.data().as_bytes()]);
-            clean = if left.is_empty() { clean + 1 } else { 0 };
-            for pid in left {
-                // One that has ended meanwhile is no longer there to be killed.
-                let _ = kill_process(pid, Signal::KILL);
-            }
-            std::thread::sleep(Duration::from_millis(5)); // why: polls
-        }
+        end_fleet(&self.dir.path().join("data"));
     }
-}
-
-fn with_variables(wanted: &[&[u8]]) -> Vec<Pid> {
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let has = |pid: &i32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let variables: Vec<&[u8]> = environment.split(|byte| *byte == 0).collect();
-        wanted.iter().all(|wanted| variables.contains(wanted))
-    };
-    pids.filter(has).filter_map(Pid::from_raw).collect()
 }
 
 pub(crate) fn now_ms() -> u64 {

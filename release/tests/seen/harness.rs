@@ -8,7 +8,9 @@ use std::process::Command;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use chassis::testing::{PATIENCE, Process, Start, fixed_address, workspace_binary};
+use chassis::testing::{
+    PATIENCE, Process, Start, end_fleet, fixed_address, mark_of, processes_with, workspace_binary,
+};
 use release::{Program, ReleaseClient, ReleaseInfo, Version, WatchArgs};
 use rpc::{Channel, Code, Error};
 use rustix::process::{Pid, Signal, kill_process};
@@ -169,43 +171,18 @@ impl Drop for Fleet {
     fn drop(&mut self) {
         // Scheduling first: it would start anew what is ended here.
         self.scheduling.kill();
-        let data = format!("ORRERY_DATA={}", self.dir.path().join("data").display());
-        let deadline = Instant::now() + PATIENCE;
-        let mut clean = 0;
-        while clean < 2 && Instant::now() < deadline {
-            let left = with_variable(data.as_bytes());
-            clean = if left.is_empty() { clean + 1 } else { 0 };
-            for pid in left {
-                // One that has ended meanwhile is no longer there to be killed.
-                let _ = kill_process(pid, Signal::KILL);
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        end_fleet(&self.dir.path().join("data"));
     }
-}
-
-fn with_variable(wanted: &[u8]) -> Vec<Pid> {
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let has = |pid: &i32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment
-            .split(|byte| *byte == 0)
-            .any(|variable| variable == wanted)
-    };
-    pids.filter(has).filter_map(Pid::from_raw).collect()
 }
 
 /// The processes of a fleet that run a program of this name.
 pub(crate) fn processes_of(dir: &TempDir, program: &str) -> BTreeSet<u32> {
-    let data = format!("ORRERY_DATA={}", dir.path().join("data").display());
-    let runs = |pid: &i32| {
+    let mark = mark_of(&dir.path().join("data"));
+    let runs = |pid: &u32| {
         let file = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
         file.file_name().is_some_and(|name| name == program)
     };
-    let pids = with_variable(data.as_bytes()).into_iter();
-    let pids = pids.map(|pid| pid.as_raw_nonzero().get()).filter(runs);
-    pids.filter_map(|pid| u32::try_from(pid).ok()).collect()
+    processes_with(&[&mark]).into_iter().filter(runs).collect()
 }
 
 /// A version of echo.

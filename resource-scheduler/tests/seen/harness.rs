@@ -7,7 +7,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use chassis::testing::{PATIENCE, Process, Start, fixed_address, workspace_binary};
+use chassis::testing::{PATIENCE, Process, Start, end_fleet, fixed_address, workspace_binary};
 use resource_scheduler::{LeaderReply, ResourceSchedulerClient};
 use rpc::{Channel, Empty};
 use rustix::process::{Pid, Signal, kill_process};
@@ -233,30 +233,6 @@ impl Drop for Fleet {
     fn drop(&mut self) {
         // Scheduling first: it would start anew what is ended here.
         self.scheduling.kill();
-        let data = format!("ORRERY_DATA={}", self.dir.path().join("data").display());
-        let deadline = Instant::now() + PATIENCE;
-        // Twice, because a process has no environment in the middle of its exec.
-        let mut clean = 0;
-        while clean < 2 && Instant::now() < deadline {
-            let left = with_variable(data.as_bytes());
-            clean = if left.is_empty() { clean + 1 } else { 0 };
-            for pid in left {
-                // One that has ended meanwhile is no longer there to be killed.
-                let _ = kill_process(pid, Signal::KILL);
-            }
-            std::thread::sleep(Duration::from_millis(5)); // why: polls
-        }
+        end_fleet(&self.dir.path().join("data"));
     }
-}
-
-fn with_variable(wanted: &[u8]) -> Vec<Pid> {
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let has = |pid: &i32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment
-            .split(|byte| *byte == 0)
-            .any(|variable| variable == wanted)
-    };
-    pids.filter(has).filter_map(Pid::from_raw).collect()
 }

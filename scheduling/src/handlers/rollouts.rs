@@ -3,9 +3,7 @@
 use model::{Artifact, Revision, ServiceName};
 use reconciliation::{Command, RollStep as Step};
 use rpc::{Context, Error};
-use scheduling::{
-    NextVersion, Program, RollArgs, RollReply, RollStep, RolloutArgs, RolloutReply, Version,
-};
+use scheduling::{NextVersion, RollArgs, RollReply, RollStep, RolloutArgs, RolloutReply, Version};
 
 use super::errors::{refused, service_name, unknown_service};
 use super::{Handlers, render, services};
@@ -24,7 +22,7 @@ pub(super) async fn roll(
             surge,
             onto,
         } => {
-            let artifact = artifact(version.program);
+            let artifact = version.program.into();
             // Built before it is wished for: a version that does not compile takes nobody's place.
             if !is_under_way(handlers, &service, &by, fence).await? {
                 services::build(handlers, context, std::slice::from_ref(&artifact)).await?;
@@ -96,29 +94,7 @@ pub(super) async fn rollout(handlers: &Handlers, args: RolloutArgs) -> Result<Ro
     found.await.map_err(refused)?
 }
 
-fn artifact(program: Program) -> Artifact {
-    match program {
-        Program::Cargo {
-            manifest_path,
-            bin_name,
-        } => Artifact::Cargo {
-            manifest_path,
-            bin_name,
-        },
-        Program::Command { program, args } => Artifact::Command { program, args },
-    }
-}
-
 fn version(artifact: &Artifact, env: std::collections::BTreeMap<String, String>) -> Version {
-    let program = match artifact.clone() {
-        Artifact::Cargo {
-            manifest_path,
-            bin_name,
-        } => Program::Cargo {
-            manifest_path,
-            bin_name,
-        },
-        Artifact::Command { program, args } => Program::Command { program, args },
-    };
+    let program = artifact.clone().into();
     Version { program, env }
 }

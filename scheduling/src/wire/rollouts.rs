@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::Artifact;
 use rpc::{Deserializable, Serializable};
 
 use super::instances::InstanceInfo;
@@ -34,6 +35,36 @@ pub enum Program {
         /// One each.
         args: Vec<String>,
     },
+}
+
+impl From<Program> for Artifact {
+    fn from(program: Program) -> Self {
+        match program {
+            Program::Cargo {
+                manifest_path,
+                bin_name,
+            } => Self::Cargo {
+                manifest_path,
+                bin_name,
+            },
+            Program::Command { program, args } => Self::Command { program, args },
+        }
+    }
+}
+
+impl From<Artifact> for Program {
+    fn from(artifact: Artifact) -> Self {
+        match artifact {
+            Artifact::Cargo {
+                manifest_path,
+                bin_name,
+            } => Self::Cargo {
+                manifest_path,
+                bin_name,
+            },
+            Artifact::Command { program, args } => Self::Command { program, args },
+        }
+    }
 }
 
 /// Takes a newer version one step further.

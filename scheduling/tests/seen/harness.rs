@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use chassis::testing::{PATIENCE, Process, Start};
+use chassis::testing::{PATIENCE, Process, Start, end_fleet, processes_with};
 use rustix::process::{Pid, Signal, kill_process};
 use scheduling::{
     DEFAULT_FLEET, EventItem, EventsArgs, InstanceInfo, InstanceState, ListInstancesArgs,
@@ -193,17 +193,7 @@ impl Drop for Fleet {
         if is_running(self.process.pid(), SCHEDULING) {
             self.process.kill();
         }
-        let deadline = Instant::now() + PATIENCE;
-        // Twice, because a process has no environment in the middle of its exec.
-        let mut clean = 0;
-        while clean < 2 && Instant::now() < deadline {
-            let left = of_directory(self.dir.path());
-            clean = if left.is_empty() { clean + 1 } else { 0 };
-            for pid in left {
-                kill(pid, Signal::KILL);
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        end_fleet(&self.dir.path().join("data"));
     }
 }
 
@@ -232,24 +222,8 @@ fn marked(dir: &Path) -> Vec<u32> {
         .filter_map(|own| fs::read_to_string(dir.join("data").join(own).join("scope")).ok())
         .map(|scope| format!("ORRERY_SCOPE={}", scope.trim()))
         .collect();
-    with_variable(|variable| scopes.iter().any(|scope| scope.as_bytes() == variable))
-}
-
-/// Whatever runs on a data directory in here: instances, agents, scheduling, and a copy of it that
-/// is about to become an instance.
-fn of_directory(dir: &Path) -> Vec<u32> {
-    let data = format!("ORRERY_DATA={}", dir.join("data").display());
-    with_variable(|variable| variable == data.as_bytes())
-}
-
-fn with_variable(wanted: impl Fn(&[u8]) -> bool) -> Vec<u32> {
-    let pids = fs::read_dir("/proc").unwrap().flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|b| *b == 0).any(&wanted)
-    })
-    .collect()
+    let of = |scope: &String| processes_with(&[scope]);
+    scopes.iter().flat_map(of).collect()
 }
 
 /// Waits for something that no stream tells of.
