@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use client::discovery::{self, DiscoveryDispatch};
+use client::discovery::DiscoveryDispatch;
 use client::scheduling::{
     ApplyArgs, ApplyReply, AssignmentsArgs, AssignmentsItem, DeleteServiceArgs, DeleteServiceReply,
     DescribeNodeArgs, DescribeNodeReply, EventItem, EventsArgs, ExplainArgs, ExplainReply,
@@ -21,6 +21,7 @@ use client::scheduling::{
 use rpc::{Code, Context, Empty, Error, Running, Server, StreamSender};
 use tokio::runtime::Runtime;
 
+use super::directory::Directory;
 use super::sample::{Mouth, SampleDispatch};
 
 /// A fake fleet on free ports, gone when this is dropped.
@@ -650,101 +651,6 @@ impl Scheduling for Answers {
             at_ms: now_ms(),
             instances: runs.map(usage).collect(),
         })
-    }
-}
-
-/// Discovery, in which one instance of echo is registered.
-struct Directory {
-    echo: SocketAddr,
-}
-
-impl discovery::Discovery for Directory {
-    async fn register(
-        &self,
-        _: &Context,
-        _: discovery::RegisterArgs,
-        _: StreamSender<discovery::RegisterEvent>,
-    ) -> Result<(), Error> {
-        std::future::pending().await
-    }
-
-    async fn heartbeat(
-        &self,
-        _: &Context,
-        _: discovery::HeartbeatArgs,
-    ) -> Result<discovery::HeartbeatReply, Error> {
-        Err(Error::invalid("lease-expired", "this fleet has no leases"))
-    }
-
-    async fn deregister(&self, _: &Context, _: discovery::DeregisterArgs) -> Result<Empty, Error> {
-        Ok(Empty {})
-    }
-
-    async fn trust(
-        &self,
-        _: &Context,
-        _: discovery::TrustArgs,
-    ) -> Result<discovery::TrustReply, Error> {
-        Ok(discovery::TrustReply { taken: true })
-    }
-
-    async fn query(
-        &self,
-        _: &Context,
-        args: discovery::QueryArgs,
-    ) -> Result<discovery::QueryReply, Error> {
-        let registration = discovery::Registration {
-            service: "echo".to_owned(),
-            instance: "echo.0.1".to_owned(),
-            address: self.echo.to_string(),
-            version: "1.2.3".to_owned(),
-            zone: String::new(),
-            weight: 100,
-            protocol: discovery::Protocol::Rpc,
-            procedures: Vec::new(),
-            labels: std::collections::BTreeMap::new(),
-        };
-        let echo = discovery::Instance {
-            registration,
-            epoch: 1,
-            revision: 1,
-        };
-        let known = if args.service == "echo" {
-            vec![echo]
-        } else {
-            Vec::new()
-        };
-        Ok(discovery::QueryReply {
-            instances: known,
-            position: position(),
-        })
-    }
-
-    async fn list(&self, _: &Context, _: Empty) -> Result<discovery::ListReply, Error> {
-        let summary = |service: &str| discovery::ServiceSummary {
-            service: service.to_owned(),
-            instances: 1,
-        };
-        Ok(discovery::ListReply {
-            services: vec![summary("echo"), summary("scheduling")],
-            position: position(),
-        })
-    }
-
-    async fn watch(
-        &self,
-        _: &Context,
-        _: discovery::WatchArgs,
-        _: StreamSender<discovery::WatchEvent>,
-    ) -> Result<(), Error> {
-        std::future::pending().await
-    }
-}
-
-fn position() -> discovery::Position {
-    discovery::Position {
-        incarnation: 1,
-        revision: 1,
     }
 }
 

@@ -1,5 +1,6 @@
 //! A fleet that exists only as answers, for the faces to render, and the faces run against it.
 
+mod directory;
 pub mod fake;
 pub mod sample;
 

@@ -13,7 +13,7 @@ use rpc::{Channel, Empty};
 use rustix::process::{Pid, Signal, kill_process};
 use scheduling::{
     ApplyArgs, AssignmentsArgs, DescribeNodeArgs, InstanceInfo, InstanceState, ListInstancesArgs,
-    NodeFactsInfo, SchedulingClient,
+    NodeFactsInfo, SchedulingClient, SetDutyArgs,
 };
 use tempfile::TempDir;
 
@@ -110,6 +110,12 @@ impl Fleet {
             wait_ms: 0,
         };
         self.client().apply(&args).await.unwrap();
+    }
+
+    pub(crate) async fn set_duty(&self, node: &str, duty: &str) {
+        let (node, duty) = (node.to_owned(), duty.to_owned());
+        let set = self.client().set_duty(&SetDutyArgs { node, duty }).await;
+        set.unwrap();
     }
 
     pub(crate) async fn instances(&self, service: &str) -> Vec<InstanceInfo> {

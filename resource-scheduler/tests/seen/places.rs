@@ -2,7 +2,6 @@
 
 use resource_scheduler::{ExplainArgs, PreviewArgs};
 use rpc::Empty;
-use scheduling::SetDutyArgs;
 
 use crate::harness::{Fleet, until, wish};
 
@@ -65,21 +64,38 @@ async fn labels_and_taints_are_kept_and_what_fits_nowhere_says_why_until_it_does
 }
 
 #[tokio::test]
-async fn a_machine_that_is_drained_is_emptied_to_where_there_is_room() {
+async fn a_cordoned_machine_keeps_what_it_has_and_gets_nothing_new() {
     let fleet = Fleet::start(1).await;
     let _one = fleet.machine("one", &[("cpu", "1000")]).await;
     let _two = fleet.machine("two", &[("cpu", "4000")]).await;
     fleet.apply(&wish("echo", 1, 500, "")).await;
     let placed = fleet.placed("echo", 1).await;
     assert_eq!(placed.keys().collect::<Vec<_>>(), ["one"]);
-    let cordon = SetDutyArgs {
-        node: "one".to_owned(),
-        duty: "cordoned".to_owned(),
-    };
-    fleet.client().set_duty(&cordon).await.unwrap();
+    fleet.set_duty("one", "cordoned").await;
     fleet.apply(&wish("other", 1, 100, "")).await;
     let placed = fleet.placed("other", 1).await;
     assert_eq!(placed.keys().collect::<Vec<_>>(), ["two"]);
+    let kept = fleet.placed("echo", 1).await;
+    assert_eq!(kept.keys().collect::<Vec<_>>(), ["one"]);
+}
+
+#[tokio::test]
+async fn a_replacement_for_what_is_on_a_draining_machine_goes_to_where_there_is_room() {
+    let fleet = Fleet::start(1).await;
+    let _one = fleet.machine("one", &[("cpu", "1000")]).await;
+    let _full = fleet.machine("full", &[("cpu", "100")]).await;
+    let _two = fleet.machine("two", &[("cpu", "4000")]).await;
+    fleet.apply(&wish("echo", 1, 500, "")).await;
+    let placed = fleet.placed("echo", 1).await;
+    assert_eq!(placed.keys().collect::<Vec<_>>(), ["one"]);
+    fleet.set_duty("one", "draining").await;
+    until("echo has a place on the other machine", || async {
+        let all = fleet.instances("echo").await;
+        all.iter()
+            .any(|i| i.node.as_deref() == Some("two"))
+            .then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
