@@ -310,9 +310,9 @@ impl<S: Store> Brain<S> {
         loop {
             let now = self.clock.now();
             let plan = reconciliation::plan(&self.snapshot, now);
-            self.waiting.clone_from(&plan.waiting);
             self.wake_at = plan.wake_at;
             if plan.actions.is_empty() {
+                self.waiting = plan.waiting;
                 return changes;
             }
             debug_assert_eq!(reconciliation::check(&self.snapshot, &plan, now), Ok(()));

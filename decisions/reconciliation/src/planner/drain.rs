@@ -4,7 +4,7 @@
 //! more: the stand-in. When that is healthy too, one instance goes; its slot is filled elsewhere.
 //! When all are healthy again, the next one goes. In the end the stand-in is one too many.
 
-use model::{Duty, Instance, InstanceState, NodeId, ServiceSpec};
+use model::{Instance, InstanceState, NodeId, ServiceSpec};
 
 use super::Planner;
 use super::rollout::first_not_healthy;
@@ -30,8 +30,7 @@ impl<'a> Planner<'a> {
     /// The node that an instance has to leave.
     fn leaves<'i>(&self, spec: &ServiceSpec, instance: &'i Instance) -> Option<&'i NodeId> {
         let node = instance.node.as_ref()?;
-        let draining = self.snapshot.nodes.get(node)?.duty == Duty::Draining;
-        (draining && spec.node.as_ref() != Some(node)).then_some(node)
+        (self.draining.contains(node) && spec.node.as_ref() != Some(node)).then_some(node)
     }
 
     /// `wanted`: the instances of the service's slots, the stand-in's too.

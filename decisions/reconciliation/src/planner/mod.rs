@@ -9,7 +9,9 @@ mod slot;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Instance, InstanceState, ServiceName, ServiceSpec, Timestamp};
+use model::{
+    Duty, Instance, InstanceState, NodeId, NodeStatus, ServiceName, ServiceSpec, Timestamp,
+};
 
 pub use self::nodes::{LOST_PAUSE_MANY_MS, LOST_PAUSE_MS};
 pub(crate) use self::place::Places;
@@ -48,6 +50,9 @@ struct Planner<'a> {
     snapshot: &'a Snapshot,
     now: Timestamp,
     healthy: BTreeSet<&'a ServiceName>,
+    /// Most of the time these are few or none, which makes it cheap to ask for every instance.
+    lost: BTreeSet<&'a NodeId>,
+    draining: BTreeSet<&'a NodeId>,
     /// Made when it is first asked for.
     places: Option<Places<'a>>,
     plan: Plan,
@@ -58,6 +63,9 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn new(snapshot: &'a Snapshot, all: &[&'a Instance], now: Timestamp) -> Self {
         let is_healthy = |i: &&&Instance| i.state == InstanceState::Healthy;
+        let nodes = || snapshot.nodes.values();
+        let lost = nodes().filter(|node| node.status == NodeStatus::Lost);
+        let draining = nodes().filter(|node| node.duty == Duty::Draining);
         Self {
             snapshot,
             now,
@@ -66,6 +74,8 @@ impl<'a> Planner<'a> {
                 .filter(is_healthy)
                 .map(|i| &i.id.slot.service)
                 .collect(),
+            lost: lost.map(|node| &node.id).collect(),
+            draining: draining.map(|node| &node.id).collect(),
             places: None,
             plan: Plan {
                 revision: snapshot.revision,

@@ -1,8 +1,6 @@
 //! One slot: exactly one instance that is not terminal, sooner or later.
 
-use model::{
-    Generation, Instance, InstanceId, InstanceState, NodeStatus, ServiceSpec, Slot, Timestamp,
-};
+use model::{Generation, Instance, InstanceId, InstanceState, ServiceSpec, Slot, Timestamp};
 
 use super::restart::{self, Next};
 use super::{Planner, RECORDS_KEPT};
@@ -79,9 +77,8 @@ impl<'a> Planner<'a> {
 
     /// Takes note of an instance whose node is gone.
     pub(super) fn lost(&mut self, instance: &Instance) -> bool {
-        let nodes = &self.snapshot.nodes;
-        let node = instance.node.as_ref().and_then(|node| nodes.get(node));
-        let lost = node.is_some_and(|node| node.status == NodeStatus::Lost);
+        let node = instance.node.as_ref();
+        let lost = node.is_some_and(|node| self.lost.contains(node));
         if lost {
             let instance = instance.id.clone();
             self.plan.actions.push(Action::Lose { instance });
