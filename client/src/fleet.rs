@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use discovery::{DiscoveryClient, QueryArgs, Which};
 use passes::PassesClient;
+use release::ReleaseClient;
 use rpc::{CallOptions, Channel, Code, Empty, Endpoint, Error, Retry};
 use scheduling::{InstanceState, ListInstancesArgs, SchedulingClient, reason};
+use security::SecurityClient;
 use tokio::sync::watch;
 
 use crate::{ADDRESS_VARIABLE, Addresses, Service};
@@ -88,6 +90,34 @@ impl Fleet {
     /// As [`passes`](Self::passes).
     pub async fn passes_streams(&self) -> Result<PassesClient, Error> {
         Ok(PassesClient::new(self.channel(passes::SYSTEM_NAME).await?))
+    }
+
+    /// Asks release, within the handle's own time.
+    ///
+    /// # Errors
+    /// As [`passes`](Self::passes).
+    pub async fn release(&self) -> Result<ReleaseClient, Error> {
+        let client = self.release_streams().await?;
+        Ok(client.with(self.options.clone()))
+    }
+
+    /// Asks release for a stream, which has no end but its own.
+    ///
+    /// # Errors
+    /// As [`passes`](Self::passes).
+    pub async fn release_streams(&self) -> Result<ReleaseClient, Error> {
+        Ok(ReleaseClient::new(
+            self.channel(release::SYSTEM_NAME).await?,
+        ))
+    }
+
+    /// Asks security, within the handle's own time.
+    ///
+    /// # Errors
+    /// As [`passes`](Self::passes).
+    pub async fn security(&self) -> Result<SecurityClient, Error> {
+        let client = SecurityClient::new(self.channel(security::SYSTEM_NAME).await?);
+        Ok(client.with(self.options.clone()))
     }
 
     /// Finds a service by name and asks it what it can do. Discovery knows who serves what; while

@@ -27,5 +27,7 @@ pub use addresses::{ADDRESS_VARIABLE, Addresses, DISCOVERY_VARIABLE};
 pub use discovery;
 pub use fleet::Fleet;
 pub use passes;
+pub use release;
 pub use scheduling;
+pub use security;
 pub use service::Service;

@@ -25,9 +25,14 @@ struct Fleet {
 
 impl Fleet {
     fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With these services beside discovery and echo.
+    fn with(others: &[&str]) -> Self {
         let bins = build();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let ports = free_ports(3);
+        let ports = free_ports(3 + others.len());
         let spec = |name: &str, bin: &str, ports: &[u16], after: &str| {
             format!(
                 "[[service]]\nname = \"{name}\"\nreplicas = {}\nafter = [{after}]\n\
@@ -37,12 +42,13 @@ impl Fleet {
                 bins.join(bin).display()
             )
         };
-        let specs = [
-            spec("discovery", "discovery", &ports[..1], ""),
-            spec("echo", "server_v1", &ports[1..], "\"discovery\""),
-        ];
+        let mut specs = spec("discovery", "discovery", &ports[..1], "");
+        specs += &spec("echo", "server_v1", &ports[1..3], "\"discovery\"");
+        for (name, port) in others.iter().zip(&ports[3..]) {
+            specs += &spec(name, name, &[*port], "\"discovery\"");
+        }
         let file = folder.path().join("fleet.toml");
-        std::fs::write(&file, specs.concat()).expect("the folder can be written");
+        std::fs::write(&file, specs).expect("the folder can be written");
         let process = Start::binary(&bins.join("scheduling").display().to_string())
             .env("ORRERY_DATA", folder.path().join("data").display())
             .arg("--fleet")
@@ -191,6 +197,73 @@ fn an_operator_steers_a_real_fleet_from_the_command_line() {
         "orrery scale echo 1 && orrery wait echo",
         &["echo: 1 of 1 healthy"],
     );
+}
+
+#[test]
+fn a_release_is_begun_followed_and_taken_back_from_the_command_line() {
+    let fleet = Fleet::with(&["release"]);
+    let bins = build();
+    let bins = bins.display();
+    fleet.sees("orrery wait echo && orrery wait release", &["healthy"]);
+    let v2 = "release start echo --settle 100ms";
+    fleet.sees(
+        &format!("orrery {v2} --env LEVEL=2 --watch -- {bins}/server_v2"),
+        &["r-1: echo is running, step 1", "r-1: echo is done"],
+    );
+    fleet.sees("orrery release list echo", &["r-1", "done", "LEVEL=2"]);
+    fleet.sees(
+        "orrery release show r-1",
+        &["from", "server_v1", "to", "server_v2"],
+    );
+
+    // By hand, and back again.
+    fleet.sees(
+        &format!("orrery {v2} --by-hand -- {bins}/server_v1"),
+        &["r-2: echo is running"],
+    );
+    fleet.sees("orrery release pause r-2", &["(paused)"]);
+    fleet.sees("orrery release resume r-2", &["running"]);
+    fleet.sees("orrery release rollback r-2 --why changed", &["changed"]);
+    let (said, _) = fleet.run(1, "orrery release watch r-2");
+    assert!(said.contains("rolled-back"), "{said}");
+
+    // What cannot be is refused with what to do.
+    let (_, words) = fleet.run(2, &format!("orrery {v2} --bin server_v2"));
+    assert!(
+        words.contains("hint: say which: --manifest-path"),
+        "{words}"
+    );
+    fleet.run(3, "orrery release show r-9");
+    let (_, words) = fleet.run(3, "orrery release start ehco -- true");
+    assert!(words.contains("did you mean echo?"), "{words}");
+}
+
+#[test]
+fn tokens_and_roles_are_made_and_taken_back_from_the_command_line() {
+    let fleet = Fleet::with(&["security"]);
+    fleet.sees("orrery wait security", &["healthy"]);
+    fleet.sees(
+        "orrery role set releaser release:*:write",
+        &["role releaser"],
+    );
+    fleet.sees(
+        "orrery role list",
+        &["releaser", "release:*:write", "viewer"],
+    );
+    let token = fleet.sees("orrery token create ci --role releaser --ttl 1h", &[]);
+    let listed = fleet.sees("orrery token list", &["ci", "releaser", "good for"]);
+    assert!(!listed.contains(token.trim()), "a token is shown once");
+    let listed = fleet.sees("orrery token list -o json", &[]);
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("it is JSON");
+    let of_ci = listed
+        .as_array()
+        .and_then(|all| all.iter().find(|t| t["name"] == "ci"));
+    let id = of_ci
+        .and_then(|token| token["id"].as_str())
+        .expect("ci is listed");
+    fleet.run(5, "orrery role delete releaser");
+    fleet.sees(&format!("orrery token revoke {id}"), &["revoked"]);
+    fleet.sees("orrery token list --all", &["revoked"]);
 }
 
 #[test]

@@ -13,11 +13,14 @@ mod nodes;
 mod passes;
 mod plan;
 mod ps;
+mod release;
 mod restart;
+mod role;
 mod scale;
 mod spec;
 mod status;
 mod stop;
+mod token;
 mod top;
 mod wait;
 
@@ -47,7 +50,10 @@ pub(crate) enum Verb {
     Top(top::Top),
     Nodes(nodes::Nodes),
     Node(node::Node),
+    Release(release::Release),
     Passes(passes::Passes),
+    Token(token::Token),
+    Role(role::Role),
     Call(call::Call),
     Describe(describe::Describe),
     Completions(completions::Completions),
@@ -73,7 +79,10 @@ impl Verb {
             Self::Top(verb) => verb.run(session).await,
             Self::Nodes(verb) => verb.run(session).await,
             Self::Node(verb) => verb.run(session).await,
+            Self::Release(verb) => verb.run(session).await,
             Self::Passes(verb) => verb.run(session).await,
+            Self::Token(verb) => verb.run(session).await,
+            Self::Role(verb) => verb.run(session).await,
             Self::Call(verb) => verb.run(session).await,
             Self::Describe(verb) => verb.run(session).await,
             Self::Completions(verb) => verb.run(session),
