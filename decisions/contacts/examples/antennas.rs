@@ -9,6 +9,7 @@
 )]
 
 #[path = "../tests/contacts/data.rs"]
+#[expect(dead_code, reason = "the weeks are for the other example")]
 mod data;
 
 use contacts::{Plan, Problem, Rule, bound, check, greedy, improve};

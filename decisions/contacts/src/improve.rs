@@ -13,12 +13,25 @@ use crate::random::Random;
 /// How hot the search begins and ends, in units of the mean weight.
 const HOT: f64 = 0.2;
 const COLD: f64 = 0.1;
+/// After how many steps a watcher is told.
+const WATCH_STEPS: u64 = 1 << 14;
 
 /// A plan from the better of the greedy rules and `steps` steps of search.
 ///
 /// The same problem, seed and steps give the same plan.
 #[must_use]
 pub fn improve(problem: &Problem, seed: u64, steps: u64) -> Plan {
+    improve_watched(problem, seed, steps, &mut |_| ())
+}
+
+/// As [`improve`], and tells now and then how many steps are done.
+#[must_use]
+pub fn improve_watched(
+    problem: &Problem,
+    seed: u64,
+    steps: u64,
+    watch: &mut dyn FnMut(u64),
+) -> Plan {
     let mut pools = [Rule::FewestAlternatives, Rule::EarliestEnd].map(|rule| {
         let mut pool = Pool::new(problem);
         fill(&mut pool, rule);
@@ -27,7 +40,7 @@ pub fn improve(problem: &Problem, seed: u64, steps: u64) -> Plan {
     pools.sort_by_key(|pool| std::cmp::Reverse(pool.worth()));
     let [pool, _] = pools;
     let mut search = Search::new(pool, problem, seed);
-    search.run(steps);
+    search.run(steps, watch);
     search.best
 }
 
@@ -64,10 +77,13 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn run(&mut self, steps: u64) {
+    fn run(&mut self, steps: u64, watch: &mut dyn FnMut(u64)) {
         for step in 0..steps {
             if self.unserved.is_empty() {
                 break;
+            }
+            if step.is_multiple_of(WATCH_STEPS) {
+                watch(step);
             }
             let done = step as f64 / steps as f64;
             self.step(self.mean * HOT * (COLD / HOT).powf(done));

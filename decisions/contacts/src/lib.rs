@@ -35,5 +35,5 @@ pub mod satnet;
 pub use bound::bound;
 pub use check::{Fault, check};
 pub use greedy::{Rule, greedy};
-pub use improve::improve;
+pub use improve::{improve, improve_watched};
 pub use model::{Assignment, Contact, Plan, Problem, ProblemError, Request, Site};

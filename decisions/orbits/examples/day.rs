@@ -9,8 +9,11 @@
 )]
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::time::Duration;
+
+#[path = "../tests/orbits/data.rs"]
+#[expect(dead_code, reason = "the example needs one file of it")]
+mod data;
 
 use orbits::{Satellite, Span, Station, parse, predict};
 
@@ -19,10 +22,8 @@ const DAY_MS: i64 = 1_780_185_600_000;
 const ROUNDS: u32 = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data"));
-    let root = std::env::var("ORRERY_SHARED").map_or_else(|_| beside(), PathBuf::from);
-    let tles = std::fs::read_to_string(root.join("passes/satellites78.tle"))?;
-    let table = std::fs::read_to_string(root.join("passes/stations15.csv"))?;
+    let tles = data::read("passes/satellites78.tle");
+    let table = data::read("passes/stations15.csv");
     let mut stations = Vec::new();
     for row in table.lines().skip(1) {
         let numbers: Vec<f64> = row.split(',').skip(2).flat_map(str::parse).collect();

@@ -51,12 +51,14 @@ fn alone(week: &Week, index: usize, track: &Track) -> Result<(), Fault> {
         .get(track.request)
         .ok_or(Fault::Unknown(index))?;
     let way = request.ways.get(track.way).ok_or(Fault::Unknown(index))?;
-    let (busy_s, free_s) = (
-        track.on_s - request.setup_s,
-        track.off_s + request.teardown_s,
-    );
+    // why: only what lies in its view period is near enough for sums that cannot overflow.
     let seen = way.from_s <= track.on_s && track.on_s < track.off_s && track.off_s <= way.until_s;
-    if !seen || busy_s < week.from_s || free_s > week.until_s {
+    if !seen {
+        return Err(Fault::Outside(index));
+    }
+    let busy_s = track.on_s - request.setup_s;
+    let free_s = track.off_s + request.teardown_s;
+    if busy_s < week.from_s || free_s > week.until_s {
         return Err(Fault::Outside(index));
     }
     let closed = week.closed.iter().any(|closed| {

@@ -5,13 +5,18 @@
 //! one transmission at a time. A request of 8 h or more may be split into pieces of at least 4 h.
 //! The problem is that of `SatNet` (Goh et al., AAAI-22 ML4OR).
 //!
-//! [`solve`] plans, [`check`] judges a plan and says its [`Score`].
+//! [`read`] takes the files of the data set, [`solve`] plans, [`check`] judges a plan and says its
+//! [`Score`], and [`published`] is what others reached.
 
 mod check;
+mod file;
 mod model;
+mod published;
 mod search;
 mod state;
 
 pub use check::{Fault, check};
-pub use model::{Closed, Request, Score, Track, Way, Week};
-pub use search::solve;
+pub use file::{FileError, Network, read};
+pub use model::{Closed, Request, Score, Track, Way, Week, WeekError};
+pub use published::{Rival, published};
+pub use search::{solve, solve_watched};

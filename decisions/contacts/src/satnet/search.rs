@@ -8,10 +8,18 @@ use crate::random::Random;
 const HOT: f64 = 0.003;
 const COLD: f64 = 0.000_1;
 const HOUR_S: usize = 3_600;
+/// After how many steps a watcher is told.
+const WATCH_STEPS: u64 = 1 << 10;
 
 /// A plan from `steps` steps of search; the same week, seed and steps give the same plan.
 #[must_use]
 pub fn solve(week: &Week, seed: u64, steps: u64) -> Vec<Track> {
+    solve_watched(week, seed, steps, &mut |_| ())
+}
+
+/// As [`solve`], and tells now and then how many steps are done.
+#[must_use]
+pub fn solve_watched(week: &Week, seed: u64, steps: u64, watch: &mut dyn FnMut(u64)) -> Vec<Track> {
     let mut search = Search {
         state: State::new(week),
         random: Random::new(seed),
@@ -25,6 +33,9 @@ pub fn solve(week: &Week, seed: u64, steps: u64) -> Vec<Track> {
     let mut cost = search.state.cost();
     let (mut best_cost, mut best) = (cost, search.state.tracks.concat());
     for step in 0..steps {
+        if step.is_multiple_of(WATCH_STEPS) {
+            watch(step);
+        }
         search.step();
         let heat = HOT * (COLD / HOT).powf(step as f64 / steps as f64);
         let new = search.state.cost();
@@ -109,9 +120,6 @@ impl Search<'_> {
     /// All pieces of a request or none; a modest one takes its least.
     fn place(&mut self, request: usize, modest: bool) {
         let asked = &self.state.week.requests[request];
-        if asked.least_s > asked.want_s {
-            return;
-        }
         let goal_s = if modest { asked.least_s } else { asked.want_s };
         let mark = self.state.mark();
         if let Some(track) = self.longest(request, asked.least_s.max(1), goal_s) {

@@ -60,46 +60,32 @@ impl<'a> State<'a> {
         1.0 - given_s as f64 / asked_s.max(1) as f64 + mean.sqrt()
     }
 
-    fn put(&mut self, track: Track) {
+    /// Adds a track, or takes it out again.
+    fn apply(&mut self, added: bool, track: Track) {
         let request = &self.week.requests[track.request];
-        let busy_s = track.on_s - request.setup_s;
-        let entry = (
-            busy_s,
+        let (from_s, until_s) = (
+            track.on_s - request.setup_s,
             track.off_s + request.teardown_s,
-            Some(track.request),
         );
+        let busy = (from_s, until_s, Some(track.request));
         for &antenna in &request.ways[track.way].antennas {
-            self.busy[antenna].push(entry);
+            change(&mut self.busy[antenna], added, busy);
         }
-        self.sends[request.mission].push((track.on_s, track.off_s));
-        self.given_s[request.mission] += track.off_s - track.on_s;
-        self.tracks[track.request].push(track);
-    }
-
-    fn take(&mut self, track: Track) {
-        let request = &self.week.requests[track.request];
-        let busy_s = track.on_s - request.setup_s;
-        let entry = (
-            busy_s,
-            track.off_s + request.teardown_s,
-            Some(track.request),
-        );
-        for &antenna in &request.ways[track.way].antennas {
-            drop_one(&mut self.busy[antenna], &entry);
-        }
-        drop_one(&mut self.sends[request.mission], &(track.on_s, track.off_s));
-        self.given_s[request.mission] -= track.off_s - track.on_s;
-        drop_one(&mut self.tracks[track.request], &track);
+        let sends = &mut self.sends[request.mission];
+        change(sends, added, (track.on_s, track.off_s));
+        change(&mut self.tracks[track.request], added, track);
+        let length_s = track.off_s - track.on_s;
+        self.given_s[request.mission] += if added { length_s } else { -length_s };
     }
 
     pub(super) fn add(&mut self, track: Track) {
         self.log.push((true, track));
-        self.put(track);
+        self.apply(true, track);
     }
 
     pub(super) fn remove(&mut self, track: Track) {
         self.log.push((false, track));
-        self.take(track);
+        self.apply(false, track);
     }
 
     pub(super) fn mark(&self) -> usize {
@@ -113,11 +99,10 @@ impl<'a> State<'a> {
     /// Undoes all that was done since a mark.
     pub(super) fn undo(&mut self, mark: usize) {
         while self.log.len() > mark {
-            match self.log.pop() {
-                Some((true, track)) => self.take(track),
-                Some((false, track)) => self.put(track),
-                None => break,
-            }
+            let Some((added, track)) = self.log.pop() else {
+                break;
+            };
+            self.apply(!added, track);
         }
     }
 
@@ -156,8 +141,10 @@ impl<'a> State<'a> {
     }
 }
 
-fn drop_one<T: PartialEq>(row: &mut Vec<T>, entry: &T) {
-    if let Some(place) = row.iter().position(|other| other == entry) {
+fn change<T: PartialEq>(row: &mut Vec<T>, added: bool, entry: T) {
+    if added {
+        row.push(entry);
+    } else if let Some(place) = row.iter().position(|other| *other == entry) {
         row.swap_remove(place);
     }
 }

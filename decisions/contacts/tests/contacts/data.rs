@@ -1,8 +1,9 @@
-//! The real day: 78 satellites, 15 stations, 1,404 requests.
+//! The real problems: a day of 78 satellites over 15 stations, and weeks of the Deep Space Network.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use contacts::satnet::{self, Network};
 use contacts::{Contact, Problem, Request, Site};
 
 /// A file of the shared data: `$ORRERY_SHARED`, or `../shared/data` beside the repository.
@@ -57,4 +58,10 @@ pub(crate) fn day(antennas: usize) -> Problem {
         teardown_ms: 60_000,
     };
     Problem::new(vec![site; stations.len()], requests).expect("the day is a problem")
+}
+
+/// A week of the Deep Space Network by its name, such as `W20_2018`.
+pub(crate) fn network(name: &str) -> Network {
+    let (problems, closed) = (read("satnet/problems.json"), read("satnet/maintenance.csv"));
+    satnet::read(&problems, &closed, name).expect("the week is a problem")
 }

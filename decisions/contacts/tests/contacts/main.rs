@@ -9,5 +9,4 @@ mod checks;
 mod data;
 mod day;
 mod network;
-mod satnet;
 mod small;
