@@ -8,6 +8,8 @@
 //! - **Decisions are the library's**: [`scheduler`] says which job goes next, and onto which node.
 //!   It has a clock and threads of its own choosing and no I/O, so that [`simulation`] runs a day
 //!   of it in a moment.
+//! - **Which passes there are, [`planning`] says**: from elements and stations to a day's plan, and
+//!   from the plan to its jobs.
 //! - **Processes are scheduling's**: a job that has a place is wished for as a service of one
 //!   replica, pinned to its node, that is started once; when its process has ended, the service is
 //!   withdrawn. Where a job has to be started again (its node was lost, an alert took its place, it
@@ -55,6 +57,7 @@
 //! ```
 
 pub mod limits;
+pub mod planning;
 pub mod reason;
 pub mod scheduler;
 pub mod simulation;
