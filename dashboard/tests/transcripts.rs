@@ -51,6 +51,10 @@ fn check(name: &str) {
     for (file, text) in FILES {
         std::fs::write(folder.path().join(file), text).expect("the folder can be written");
     }
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files");
+    for file in std::fs::read_dir(files).expect("the folder is there").flatten() {
+        std::fs::copy(file.path(), folder.path().join(file.file_name())).expect("a copy");
+    }
     let mut actual = String::new();
     for line in expected.lines() {
         if line.starts_with("# ") {
@@ -132,4 +136,9 @@ fn help_names_the_verbs_and_the_exit_codes() {
 #[test]
 fn passes_without_a_fleet() {
     check("passes.txt");
+}
+
+#[test]
+fn passes_are_predicted_and_planned_without_a_fleet() {
+    check("planning.txt");
 }

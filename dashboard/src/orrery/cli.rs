@@ -8,7 +8,7 @@ use client::{ADDRESS_VARIABLE, Addresses, DISCOVERY_VARIABLE, Fleet};
 use rpc::CallOptions;
 
 use crate::exit::Exit;
-use crate::output::{Format, Out};
+use crate::output::{Asked, Out};
 use crate::session::Session;
 use crate::verbs::Verb;
 
@@ -46,7 +46,7 @@ struct Common {
         default_value_t,
         value_name = "FORMAT"
     )]
-    output: Format,
+    output: Asked,
     /// Where scheduling listens.
     #[arg(
         long,

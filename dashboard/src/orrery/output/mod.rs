@@ -1,6 +1,7 @@
 //! What `orrery` writes: data on stdout, words on stderr, colour only where a person sees it.
 
 pub(crate) mod escape;
+mod progress;
 mod table;
 
 use std::fmt::Display;
@@ -9,15 +10,29 @@ use std::io::{self, IsTerminal, Write};
 use clap::ValueEnum;
 use serde::Serialize;
 
+pub(crate) use progress::Progress;
 pub(crate) use table::{Cell, Table, Tone};
 
 use crate::failure::Failure;
 
-/// How data is written.
+/// How data is asked to be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum Asked {
     /// For people: columns, fitted to the terminal.
     #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON document a line.
+    Jsonl,
+    /// What has rows, with commas and a header; the rest as for people.
+    Csv,
+}
+
+/// How data is written; rows with commas are rows for people otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people: columns, fitted to the terminal.
     Table,
     /// One JSON document.
     Json,
@@ -29,6 +44,8 @@ pub(crate) enum Format {
 #[derive(Clone, Debug)]
 pub(crate) struct Out {
     format: Format,
+    /// Rows are written with commas.
+    csv: bool,
     quiet: bool,
     /// Columns of the terminal that stdout is; `None` when it is none.
     width: Option<u16>,
@@ -36,12 +53,18 @@ pub(crate) struct Out {
 
 impl Out {
     /// Looks at the terminal, if there is one.
-    pub(crate) fn new(format: Format, quiet: bool) -> Self {
+    pub(crate) fn new(asked: Asked, quiet: bool) -> Self {
+        let format = match asked {
+            Asked::Table | Asked::Csv => Format::Table,
+            Asked::Json => Format::Json,
+            Asked::Jsonl => Format::Jsonl,
+        };
         let width = io::stdout()
             .is_terminal()
             .then(|| crossterm::terminal::size().map_or(80, |(columns, _)| columns));
         Self {
             format,
+            csv: asked == Asked::Csv,
             quiet,
             width,
         }
@@ -50,6 +73,21 @@ impl Out {
     /// How data is written.
     pub(crate) fn format(&self) -> Format {
         self.format
+    }
+
+    /// Whether rows are written with commas.
+    pub(crate) fn is_csv(&self) -> bool {
+        self.csv
+    }
+
+    /// How wide a drawing may be: as the terminal, at least 40 columns; 80 without one.
+    pub(crate) fn columns(&self) -> usize {
+        usize::from(self.width.unwrap_or(80).max(40))
+    }
+
+    /// A line on stderr that says how far something is, if a person sees it.
+    pub(crate) fn progress(&self, what: &'static str) -> Progress {
+        Progress::new(what, self.quiet)
     }
 
     /// Whether a person sees stdout.
@@ -64,7 +102,7 @@ impl Out {
         table: impl FnOnce() -> Table,
     ) -> Result<(), Failure> {
         match self.format {
-            Format::Table => self.text(&table().render(self.width)),
+            Format::Table => self.text(&self.fit(&table())),
             Format::Json => self.json(&items),
             Format::Jsonl => items.iter().try_for_each(|item| self.json_line(item)),
         }
@@ -83,8 +121,11 @@ impl Out {
         }
     }
 
-    /// A table as text, fitted to the terminal.
+    /// A table as text: with commas if that was asked for, else fitted to the terminal.
     pub(crate) fn fit(&self, table: &Table) -> String {
+        if self.csv {
+            return table.csv();
+        }
         table.render(self.width)
     }
 

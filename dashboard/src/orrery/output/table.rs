@@ -109,6 +109,24 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// The rows with commas, under their headers in small letters; what is not there is empty.
+    pub(crate) fn csv(&self) -> String {
+        let header = self
+            .headers
+            .iter()
+            .map(|name| name.to_lowercase().replace(' ', "_"));
+        let mut text = header.collect::<Vec<_>>().join(",") + "\n";
+        for row in &self.rows {
+            let cells = row.iter().map(|cell| match cell.text.as_str() {
+                "-" => String::new(),
+                some if some.contains([',', '"']) => format!("\"{}\"", some.replace('"', "\"\"")),
+                some => some.to_owned(),
+            });
+            text += &(cells.collect::<Vec<_>>().join(",") + "\n");
+        }
+        text
+    }
+
     /// The table as text, at most `width` columns wide; as wide as it is without a width, one
     /// line a row, so that `grep` and `awk` see whole rows.
     pub(crate) fn render(&self, width: Option<u16>) -> String {

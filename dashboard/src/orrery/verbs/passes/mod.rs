@@ -1,8 +1,15 @@
 //! `orrery passes`: jobs with deadlines.
 
+mod chart;
+mod day;
+mod inputs;
 mod look;
+mod network;
+mod plan;
+mod predict;
 mod simulate;
 mod submit;
+mod svg;
 
 use clap::{Args, Subcommand};
 use client::passes::{CancelArgs, PassesClient};
@@ -19,7 +26,10 @@ use crate::session::Session;
   orrery passes watch 17 18                   until both are over
   orrery passes cancel 17
   orrery passes stats
-  orrery passes simulate --jobs 5600          a day of it, here and now")]
+  orrery passes simulate --jobs 5600          a day of it, here and now
+  orrery passes predict --tle sats.tle --stations stations.csv
+  orrery passes plan --tle sats.tle --stations stations.csv --requests day.csv --from 2026-05-31
+  orrery passes plan --satnet problems.json --week W20")]
 pub(crate) struct Passes {
     #[command(subcommand)]
     what: What,
@@ -39,6 +49,8 @@ enum What {
     /// Show how the scheduler is doing.
     Stats,
     Simulate(simulate::Simulate),
+    Predict(predict::Predict),
+    Plan(Box<plan::Plan>),
 }
 
 impl Passes {
@@ -50,6 +62,8 @@ impl Passes {
             What::Cancel { ids } => cancel(session, &ids).await,
             What::Stats => look::stats(session).await,
             What::Simulate(simulate) => simulate.run(session),
+            What::Predict(predict) => predict.run(session),
+            What::Plan(plan) => plan.run(session).await,
         }
     }
 }
