@@ -7,7 +7,7 @@ use std::time::Duration;
 use discovery::{DiscoveryClient, QueryArgs, Which};
 use passes::PassesClient;
 use release::ReleaseClient;
-use rpc::{CallOptions, Channel, Code, Empty, Endpoint, Error, Retry};
+use rpc::{CallOptions, Channel, Code, Credential, Empty, Endpoint, Error, Retry};
 use scheduling::{InstanceState, ListInstancesArgs, SchedulingClient, reason};
 use security::SecurityClient;
 use tokio::sync::watch;
@@ -26,6 +26,7 @@ pub struct Fleet {
     options: CallOptions,
     scheduling: Channel,
     discovery: Channel,
+    credential: Option<Credential>,
 }
 
 impl Fleet {
@@ -37,7 +38,17 @@ impl Fleet {
             options,
             scheduling: Channel::to(addresses.scheduling),
             discovery: Channel::to(addresses.discovery),
+            credential: None,
         }
+    }
+
+    /// The same fleet, whose calls show this credential and not the process's own.
+    #[must_use]
+    pub fn with_credential(mut self, credential: &Credential) -> Self {
+        self.scheduling = self.scheduling.with_credential(credential.clone());
+        self.discovery = self.discovery.with_credential(credential.clone());
+        self.credential = Some(credential.clone());
+        self
     }
 
     /// Where scheduling announced itself to discovery; its own address while nobody can be asked
@@ -180,7 +191,11 @@ impl Fleet {
         }
         // What was found is all that a short-lived caller needs: the sender may go.
         let (_, receiver) = watch::channel(Arc::from(endpoints));
-        Ok(Channel::balanced(name, receiver))
+        let channel = Channel::balanced(name, receiver);
+        Ok(match &self.credential {
+            Some(credential) => channel.with_credential(credential.clone()),
+            None => channel,
+        })
     }
 
     /// Where scheduling knows healthy instances of the service to be.

@@ -42,6 +42,19 @@ pub struct Holder {
     pub token: Token,
 }
 
+impl Holder {
+    /// Whether its token is good for this now, at whatever service it is asked of.
+    #[must_use]
+    pub fn may(&self, service: &str, procedure: &str, writes: bool) -> bool {
+        let call = Call {
+            service,
+            procedure,
+            writes,
+        };
+        decide(Some(&self.token), &call, now_ms()).is_ok()
+    }
+}
+
 /// Who makes this call; `None` where calls are not guarded.
 #[must_use]
 pub fn holder(context: &Context) -> Option<Arc<Holder>> {
@@ -165,6 +178,12 @@ impl Authority {
 pub struct Doorman(pub(crate) Arc<Authority>);
 
 impl Doorman {
+    /// Whether tokens are asked for, as far as is known now.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.is_on()
+    }
+
     /// Who holds this token, if anybody knows it and it is still good; what for is not asked.
     #[must_use]
     pub fn holder(&self, token: &Bytes) -> Option<Arc<Holder>> {

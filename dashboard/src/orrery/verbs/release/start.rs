@@ -44,7 +44,12 @@ pub(super) struct Start {
     #[arg(long, value_name = "STEPS", value_parser = canary_step, value_delimiter = ',')]
     canary: Vec<CanaryStep>,
     /// A whole second set beside the first for so long, then the old one goes.
-    #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse, conflicts_with = "canary")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = crate::duration::parse,
+        conflicts_with = "canary"
+    )]
     blue_green: Option<Duration>,
     /// Replicas in one step; a tenth of them by default.
     #[arg(long)]
