@@ -16,44 +16,111 @@ struct Moments {
     antennas: Vec<f64>,
 }
 
+/// How much of the last direction a step keeps.
+const KEPT: f64 = 0.8;
+/// Rounds that are enough for prices to search by.
+const LOSS_ROUNDS: u32 = 1_500;
+
 /// No plan is worth more than this. `reached` is the worth of a plan that is known (0 will do): it
 /// steers the search and has no say in the result.
 #[must_use]
 pub fn bound(problem: &Problem, reached: u64, rounds: u32) -> u64 {
-    let slots = slots(problem);
-    let moments = Moments::new(problem, &slots);
-    let mut prices = vec![0.0; moments.antennas.len()];
-    let mut best = f64::INFINITY;
-    let mut stride = 1.0;
-    let mut idle = 0;
-    for _ in 0..rounds {
-        let (value, slack) = moments.value(problem, &prices);
-        if value < best - 1e-9 {
-            best = value;
-            idle = 0;
-        } else {
+    Prices::find(problem, &slots(problem), reached, rounds).bound(problem)
+}
+
+/// What a plan loses against the bound by using each slot instead of its request's cheapest, where
+/// the bound's prices are paid, and the bound. A plan that reaches it uses no slot that loses.
+pub(crate) fn losses(problem: &Problem, slots: &[Slot], reached: u64) -> (Vec<f64>, u64) {
+    let found = Prices::find(problem, slots, reached, LOSS_ROUNDS);
+    let Prices {
+        moments, prices, ..
+    } = &found;
+    let sums = sums(prices);
+    let mut losses: Vec<f64> = moments
+        .covers
+        .iter()
+        .map(|at| sums[at.1] - sums[at.0])
+        .collect();
+    let mut begin = 0;
+    for request in problem.requests() {
+        let own = &mut losses[begin..begin + request.contacts.len()];
+        begin += request.contacts.len();
+        let cheapest = own
+            .iter()
+            .copied()
+            .fold(f64::from(request.weight), f64::min);
+        own.iter_mut().for_each(|loss| *loss -= cheapest);
+    }
+    let bound = found.bound(problem);
+    (losses, bound)
+}
+
+/// The best prices that were found, and the bound they give.
+struct Prices {
+    moments: Moments,
+    prices: Vec<f64>,
+    value: f64,
+}
+
+impl Prices {
+    /// Subgradient search: each step goes against what is free at each moment, and keeps some of
+    /// the last direction (Camerini, Fratta, Maffioli 1975), as far as Polyak says.
+    fn find(problem: &Problem, slots: &[Slot], reached: u64, rounds: u32) -> Self {
+        let moments = Moments::new(problem, slots);
+        let mut prices = vec![0.0; moments.antennas.len()];
+        let mut best = (f64::INFINITY, prices.clone());
+        let mut ways = prices.clone();
+        let (mut stride, mut idle) = (1.0, 0);
+        for _ in 0..rounds {
+            let (value, slack) = moments.value(problem, &prices);
             idle += 1;
-            if idle == 20 {
+            if value < best.0 - 1e-9 {
+                best = (value, prices.clone());
+                idle = 0;
+            } else if idle == 20 {
                 idle = 0;
                 stride *= 0.7;
             }
+            // why: what is free and costs nothing stays so, and must not shorten the step.
+            for ((way, part), price) in ways.iter_mut().zip(&slack).zip(&prices) {
+                let stays = *part > 0.0 && *price == 0.0;
+                *way = if stays { 0.0 } else { KEPT * *way + part };
+            }
+            let norm: f64 = ways.iter().map(|way| way * way).sum();
+            if norm == 0.0 {
+                break;
+            }
+            let step = stride * (value - reached as f64).max(1e-3) / norm;
+            for (price, way) in prices.iter_mut().zip(&ways) {
+                *price = f64::max(0.0, *price - step * way);
+            }
         }
-        let norm: f64 = slack.iter().map(|part| part * part).sum();
-        if norm == 0.0 {
-            break;
-        }
-        let step = stride * (value - reached as f64).max(1e-3) / norm;
-        for (price, part) in prices.iter_mut().zip(&slack) {
-            *price = f64::max(0.0, *price - step * part);
+        let (value, prices) = best;
+        Self {
+            moments,
+            prices,
+            value,
         }
     }
-    // why: weights are whole, so a fraction is none; the small sum covers rounding of floats.
-    let all: u64 = problem.requests().iter().map(possible).sum();
-    if best.is_finite() {
-        all.min((best + 1e-6) as u64)
-    } else {
-        all
+
+    /// Weights are whole, so a fraction is none; the small sum covers rounding of floats.
+    fn bound(&self, problem: &Problem) -> u64 {
+        let all: u64 = problem.requests().iter().map(possible).sum();
+        if self.value.is_finite() {
+            all.min((self.value + 1e-6) as u64)
+        } else {
+            all
+        }
     }
+}
+
+/// For each moment the prices of all before it; one more at the end.
+fn sums(prices: &[f64]) -> Vec<f64> {
+    let mut sums = vec![0.0; prices.len() + 1];
+    for (place, price) in prices.iter().enumerate() {
+        sums[place + 1] = sums[place] + price;
+    }
+    sums
 }
 
 fn possible(request: &crate::model::Request) -> u64 {
@@ -104,10 +171,7 @@ impl Moments {
 
     /// The bound at these prices, and for each moment the antennas that stay free.
     fn value(&self, problem: &Problem, prices: &[f64]) -> (f64, Vec<f64>) {
-        let mut sums = vec![0.0; prices.len() + 1];
-        for (place, price) in prices.iter().enumerate() {
-            sums[place + 1] = sums[place] + price;
-        }
+        let sums = sums(prices);
         let mut value: f64 = prices.iter().zip(&self.antennas).map(|(a, b)| a * b).sum();
         let mut uses = vec![0.0; prices.len() + 1];
         let mut begin = 0;

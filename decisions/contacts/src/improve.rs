@@ -1,10 +1,15 @@
-//! Ours: simulated annealing over ejections.
+//! Ours: simulated annealing over ejections, steered by the prices of the upper bound.
 //!
 //! One step gives a request that is not served one of its contacts; who stands in its way gives
 //! way and takes another contact if one is free. The step stands if nothing is lost, and at times
 //! if something is: the less the later. A step that loses nothing is taken always, so the plan
 //! wanders along its level until a hole opens.
+//!
+//! The bound's prices say what each contact loses against the request's cheapest one, and a plan
+//! that reaches the bound uses none that loses: a step draws how much a contact may lose, which is
+//! nearly nothing nearly always. The search ends when it has reached the bound.
 
+use crate::bound::losses;
 use crate::greedy::{Rule, fill};
 use crate::model::{Plan, Problem};
 use crate::pool::Pool;
@@ -13,6 +18,8 @@ use crate::random::Random;
 /// How hot the search begins and ends, in units of the mean weight.
 const HOT: f64 = 0.2;
 const COLD: f64 = 0.1;
+/// How much a contact may lose against its request's cheapest one: on average so much of a weight.
+const LOSS: f64 = 0.01;
 /// After how many steps a watcher is told.
 const WATCH_STEPS: u64 = 1 << 14;
 
@@ -53,8 +60,12 @@ struct Search<'a> {
     best_worth: u64,
     best: Plan,
     obstacles: Vec<usize>,
+    /// For each slot what it loses against the bound.
+    losses: Vec<f64>,
     /// What a step changed: the request, and the slot it had.
     undo: Vec<(usize, Option<usize>)>,
+    /// No plan is worth more.
+    bound: u64,
 }
 
 impl<'a> Search<'a> {
@@ -64,6 +75,7 @@ impl<'a> Search<'a> {
         let unserved = (0..requests.len())
             .filter(|&request| pool.chosen(request).is_none() && !pool.of(request).is_empty())
             .collect();
+        let (losses, bound) = losses(problem, pool.slots(), pool.worth());
         Self {
             random: Random::new(seed),
             unserved,
@@ -72,6 +84,8 @@ impl<'a> Search<'a> {
             best_worth: pool.worth(),
             best: pool.plan(),
             obstacles: Vec::new(),
+            losses,
+            bound,
             undo: Vec::new(),
             pool,
         }
@@ -79,7 +93,7 @@ impl<'a> Search<'a> {
 
     fn run(&mut self, steps: u64, watch: &mut dyn FnMut(u64)) {
         for step in 0..steps {
-            if self.unserved.is_empty() {
+            if self.unserved.is_empty() || self.best_worth >= self.bound {
                 break;
             }
             if step.is_multiple_of(WATCH_STEPS) {
@@ -97,10 +111,12 @@ impl<'a> Search<'a> {
     fn step(&mut self, heat: f64) {
         let place = self.random.below(self.unserved.len());
         let request = self.unserved[place];
-        let ways = self.pool.of(request);
-        let slot = ways.start + self.random.below(ways.len());
+        let loss_max = -self.random.unit().ln() * LOSS * self.mean;
+        let Some(slot) = self.first(request, |search, slot| search.losses[slot] <= loss_max) else {
+            return;
+        };
         let mut obstacles = std::mem::take(&mut self.obstacles);
-        self.pool.obstacles(slot, &mut obstacles);
+        self.pool.obstacles(slot, &mut self.random, &mut obstacles);
         self.undo.clear();
         for &other in &obstacles {
             self.change(other, None);
@@ -108,7 +124,7 @@ impl<'a> Search<'a> {
         self.change(request, Some(slot));
         let mut lost = 0;
         for &other in &obstacles {
-            match self.elsewhere(other) {
+            match self.elsewhere(other, loss_max) {
                 Some(slot) => self.change(other, Some(slot)),
                 None => lost += u64::from(self.pool.weight(other)),
             }
@@ -136,12 +152,19 @@ impl<'a> Search<'a> {
         self.pool.set(request, slot);
     }
 
-    /// A free slot of a request, looked for from a random one on.
-    fn elsewhere(&mut self, request: usize) -> Option<usize> {
+    /// A free slot of a request that loses no more than this.
+    fn elsewhere(&mut self, request: usize, loss_max: f64) -> Option<usize> {
+        self.first(request, |search, slot| {
+            search.losses[slot] <= loss_max && search.pool.fits(slot)
+        })
+    }
+
+    /// A slot of a request that will do, looked for from a random one on.
+    fn first(&mut self, request: usize, will_do: impl Fn(&Self, usize) -> bool) -> Option<usize> {
         let ways = self.pool.of(request);
         let first = self.random.below(ways.len());
         (0..ways.len())
             .map(|step| ways.start + (first + step) % ways.len())
-            .find(|&slot| self.pool.fits(slot))
+            .find(|&slot| will_do(self, slot))
     }
 }

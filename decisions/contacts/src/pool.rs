@@ -5,6 +5,7 @@
 //! is said at the end.
 
 use crate::model::{Assignment, Plan, Problem};
+use crate::random::Random;
 
 /// A contact with the time its antenna is busy.
 #[derive(Debug, Clone, Copy)]
@@ -86,18 +87,37 @@ impl<'a> Pool<'a> {
         self.chosen[self.slots[slot].request] == Some(slot)
     }
 
+    /// Whether a slot is free: it could be taken and nobody would have to give way.
     pub(crate) fn fits(&self, slot: usize) -> bool {
-        let mut obstacles = Vec::new();
-        self.obstacles(slot, &mut obstacles);
-        obstacles.is_empty()
+        self.crowded(slot, |_| None)
     }
 
-    /// The requests that must give way for a slot: few and light ones, those that end last first.
-    pub(crate) fn obstacles(&self, slot: usize, out: &mut Vec<usize>) {
+    /// The requests that must give way for a slot: light ones, those that end last first or any.
+    pub(crate) fn obstacles(&self, slot: usize, random: &mut Random, out: &mut Vec<usize>) {
         out.clear();
+        let any = random.below(2) == 0;
+        self.crowded(slot, |active| {
+            let places = 0..active.len();
+            let place = places.min_by_key(|&place| {
+                let other = self.slots[active[place]];
+                let last = if any {
+                    random.next() as i64
+                } else {
+                    -other.until_ms
+                };
+                (self.weight(other.request), last)
+            })?;
+            out.push(self.slots[active[place]].request);
+            Some(place)
+        });
+    }
+
+    /// Goes through the moments of a slot at which it finds all antennas taken, and asks each time
+    /// which of the slots that are active there gives way. Whether there was none that had to stay.
+    fn crowded(&self, slot: usize, mut give_way: impl FnMut(&[usize]) -> Option<usize>) -> bool {
         let at = self.slots[slot];
         let room = self.problem.sites()[at.site].antennas - 1;
-        let mut active: Vec<usize> = Vec::with_capacity(room + 1);
+        let mut active: Vec<usize> = Vec::new();
         for &rival in &self.rivals[slot] {
             if !self.taken(rival) {
                 continue;
@@ -106,15 +126,13 @@ impl<'a> Pool<'a> {
             active.retain(|&other| self.slots[other].until_ms > from_ms);
             active.push(rival);
             if active.len() > room {
-                let give_way = (0..active.len()).min_by_key(|&place| {
-                    let other = self.slots[active[place]];
-                    (self.weight(other.request), -other.until_ms)
-                });
-                if let Some(place) = give_way {
-                    out.push(self.slots[active.swap_remove(place)].request);
-                }
+                match give_way(&active) {
+                    Some(place) => active.swap_remove(place),
+                    None => return false,
+                };
             }
         }
+        true
     }
 
     pub(crate) fn worth(&self) -> u64 {
