@@ -2,6 +2,9 @@
 
 use super::model::{Track, Week};
 
+/// What `U_max` counts for, beside one for `U_rms`.
+const MOST: f64 = 0.15;
+
 pub(super) struct State<'a> {
     pub(super) week: &'a Week,
     /// For each request its tracks.
@@ -51,13 +54,18 @@ impl<'a> State<'a> {
         1.0 - self.given_s[mission] as f64 / self.asked_s[mission].max(1) as f64
     }
 
-    /// What the search makes small: the share of hours that is missed, and `U_rms`.
+    /// What the search makes small: the share of hours that is missed, `U_rms`, and some of `U_max`.
     pub(super) fn cost(&self) -> f64 {
         let asked_s: i64 = self.asked_s.iter().sum();
         let given_s: i64 = self.given_s.iter().sum();
-        let shares = (0..self.week.missions).map(|mission| self.share(mission));
-        let mean = shares.map(|share| share * share).sum::<f64>() / self.week.missions as f64;
-        1.0 - given_s as f64 / asked_s.max(1) as f64 + mean.sqrt()
+        let (mut squares, mut most) = (0.0, 0.0);
+        for mission in 0..self.week.missions {
+            let share = self.share(mission);
+            squares += share * share;
+            most = f64::max(most, share);
+        }
+        let u_rms = f64::sqrt(squares / self.week.missions as f64);
+        1.0 - given_s as f64 / asked_s.max(1) as f64 + u_rms + MOST * most
     }
 
     /// Adds a track, or takes it out again.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contacts::satnet::{
-    Closed, Fault, Network, Request, Track, Way, Week, WeekError, check, read, solve,
+    Closed, Fault, Network, Request, Track, Way, Week, WeekError, check, published, read, solve,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -189,6 +189,24 @@ fn a_week_that_cannot_be_meant_is_refused_with_what_and_where() {
     );
     let many = Week::new(0..1, usize::MAX, 1, vec![], vec![]);
     assert_eq!(many.err(), Some(WeekError::Many));
+}
+
+#[test]
+fn ours_is_better_than_all_that_is_published_in_hours_and_fairness() {
+    for name in ["W20_2018", "W50_2018"] {
+        let week = network(name).week;
+        let tracks = solve(&week, 1, 20_000);
+        let ours = check(&week, &tracks).expect("a plan that can be flown");
+        let rivals = published(name);
+        assert_eq!(rivals.len(), 5, "{name}");
+        for rival in rivals {
+            let theirs = rival.score;
+            assert!(
+                ours.hours > theirs.hours && ours.u_rms < theirs.u_rms,
+                "{name}: {ours:?}"
+            );
+        }
+    }
 }
 
 /// The tracks of a schedule that was validated elsewhere, which has a row for each antenna.
