@@ -8,7 +8,7 @@ use model::{Artifact, NodeFacts, NodeId, NodeStatus, ServiceName, ServiceSpec};
 use reconciliation::{Command, Snapshot};
 use scheduling::SchedulingDispatch;
 use scheduling::agent::place::Place;
-use scheduling::agent::{Agent, Artifacts, Progress, Settings, Surroundings};
+use scheduling::agent::{Agent, Artifacts, Progress, Secrets, Settings, Surroundings};
 use store::{EmbeddedStore, OpenError, Options};
 use supervision::{Enforcement, Runtime};
 use tokio::sync::mpsc;
@@ -49,8 +49,7 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
     let runtime = runtime.map_err(|e| failed(Exit::Software, &e))?;
     let limits = limits(&runtime.limiter().enforcement());
     let runtime: Arc<dyn Runtime> = Arc::new(runtime);
-    let artifacts = Artifacts::new(&std::env::current_exe()?, Progress::Shown);
-    let artifacts = Arc::new(artifacts);
+    let artifacts = Arc::new(Artifacts::new(&std::env::current_exe()?, Progress::Shown));
     let agent = Agent::start(Settings {
         node: local.clone(),
         journal: place.journal(),
@@ -59,6 +58,7 @@ pub(crate) async fn boot(setup: Setup<Config>, booted: Booted) -> Result<App, Fa
             discovery: Some(discovery_at),
             data_dir: place.data.clone(),
             credentials: credentials.clone(),
+            secrets: Some(Secrets::new(discovery_at)),
         },
         runtime: Arc::clone(&runtime),
         artifacts: Arc::clone(&artifacts),

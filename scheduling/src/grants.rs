@@ -38,7 +38,11 @@ const MORE: &[(&str, &[&str])] = &[
     ),
     ("resource-scheduler", &["scheduling:*:write"]),
     ("routing", &["*:describe:read"]),
-    ("scheduling", &["*:metrics:read"]),
+    // It hands secrets to the instances whose specs name them.
+    (
+        "scheduling",
+        &["*:metrics:read", "security:get_secret:write"],
+    ),
     ("security", &["discovery:trust:write"]),
     ("storage", &["storage:*:read"]),
 ];
@@ -70,6 +74,15 @@ mod tests {
             let known = DEFAULT_FLEET.iter().any(|entry| entry.name == *name);
             assert!(known || *name == "scheduling", "{name}");
         }
+    }
+
+    #[test]
+    fn only_scheduling_reads_secrets() {
+        let dear: Grant = "security:get_secret:write".parse().unwrap();
+        let reads = |name: &str| grants_of(name).iter().any(|g| g.includes(&dear));
+        let readers = DEFAULT_FLEET.iter().map(|entry| entry.name);
+        let readers: Vec<&str> = readers.chain(["scheduling"]).filter(|n| reads(n)).collect();
+        assert_eq!(readers, ["scheduling"]);
     }
 
     #[test]

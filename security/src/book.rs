@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `token/ID` | a token, by its digest; the id with 20 digits |
 //! | `role/NAME` | a role |
+//! | `secret/NAME` | a secret, sealed (`vault`) |
 //! | `audit/NUMBER` | an entry of the audit log; the number with 20 digits |
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::audit::{Head, KEPT};
 use crate::state::{State, TokenRecord, Write, first_roles};
+use crate::vault::SecretRecord;
 
 /// How many keys are read at a time.
 const PAGE: usize = 1_000;
@@ -222,6 +224,10 @@ fn recall(state: &mut State, head: &mut Head, item: &KeyValue) -> Result<(), Rec
             let role: Role = serde_json::from_slice(value).map_err(wrong)?;
             state.apply(Write::PutRole(role));
         }
+        Some("secret") => {
+            let secret: SecretRecord = serde_json::from_slice(value).map_err(wrong)?;
+            state.apply(Write::PutSecret(secret));
+        }
         Some("audit") => {
             let entry: AuditEntry = serde_json::from_slice(value).map_err(wrong)?;
             head.follow(&entry);
@@ -237,6 +243,8 @@ fn op(write: &Write) -> Op {
         Write::ForgetToken(id) => Op::delete(token_key(*id)),
         Write::PutRole(role) => Op::put(format!("role/{}", role.name), json(role)),
         Write::DropRole(name) => Op::delete(format!("role/{name}")),
+        Write::PutSecret(secret) => Op::put(format!("secret/{}", secret.name), json(secret)),
+        Write::DropSecret(name) => Op::delete(format!("secret/{name}")),
     }
 }
 

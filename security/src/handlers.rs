@@ -4,22 +4,38 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chassis::trust::{Holder, Kind, RecordedCall, digest, holder, spell};
+use parking_lot::RwLock;
 use rpc::{Code, Context, Empty, Error, StreamSender};
 use security::{
-    AuditArgs, AuditReply, CreateTokenArgs, CreateTokenReply, DeleteRoleArgs, ListRolesReply,
-    ListTokensArgs, ListTokensReply, RecordArgs, RevokeTokenArgs, SYSTEM_NAME, Security,
-    SetRoleArgs, TokenEvent, ValidateTokenArgs, ValidateTokenReply, limits, reason,
+    AuditArgs, AuditReply, CreateTokenArgs, CreateTokenReply, DeleteRoleArgs, DeleteSecretArgs,
+    GetSecretArgs, GetSecretReply, ListRolesReply, ListSecretsReply, ListTokensArgs,
+    ListTokensReply, PutSecretArgs, PutSecretReply, RecordArgs, RevokeTokenArgs,
+    RotateSecretsReply, SYSTEM_NAME, Security, SetRoleArgs, TokenEvent, ValidateTokenArgs,
+    ValidateTokenReply, limits, reason,
 };
 
+use tokio::sync::Mutex;
+
 use crate::book::Book;
+use crate::keyring::Keyring;
 use crate::state::label_of;
+use crate::vault;
+
+/// The one service whose instances read secrets: it hands them to those they are for.
+const HANDS_OVER: &str = "scheduling";
 
 /// Tokens in one item of the stream.
 const TOKENS_PER_ITEM: usize = 200;
 
+/// Secrets that one transaction seals anew.
+const RESEALED_AT_ONCE: usize = 50;
+
 pub(crate) struct Handlers {
-    pub(crate) book: Book,
-    pub(crate) instance: String,
+    book: Book,
+    instance: String,
+    keys: Arc<RwLock<Keyring>>,
+    /// Held while keys are rotated.
+    rotating: Mutex<()>,
 }
 
 pub(crate) fn now_ms() -> u64 {
@@ -28,6 +44,51 @@ pub(crate) fn now_ms() -> u64 {
 }
 
 impl Handlers {
+    pub(crate) fn new(book: Book, instance: String, keys: Keyring) -> Self {
+        Self {
+            book,
+            instance,
+            keys: Arc::new(RwLock::new(keys)),
+            rotating: Mutex::new(()),
+        }
+    }
+
+    /// Seals everything with a new key, a part at a time: callers wait no longer than for that.
+    /// Whoever ends it half-way leaves all keys that are needed, and rotates again.
+    async fn rotate(&self) -> Result<RotateSecretsReply, Error> {
+        let _alone = self.rotating.lock().await;
+        let failed = |e: std::io::Error| {
+            Error::internal(reason::KEYS_FAILED, e.to_string())
+                .with_hint("look at the disk of security's folder; nothing is lost")
+        };
+        self.keys.write().renew().map_err(failed)?;
+        let mut sealed = 0;
+        loop {
+            let keys = Arc::clone(&self.keys);
+            let decide = move |state: &crate::state::State| {
+                let writes = state.reseal(&keys.read(), RESEALED_AT_ONCE)?;
+                let count = writes.len();
+                Ok((writes, count))
+            };
+            match self.book.change(None, decide).await? {
+                0 => break,
+                count => sealed += count as u64,
+            }
+        }
+        let key = self.keys.read().current().to_owned();
+        let keys_of = |state: &crate::state::State| {
+            let keys = state.secrets().values().map(|secret| secret.key.clone());
+            keys.filter(|used| *used != key).collect::<Vec<_>>()
+        };
+        // What is put from here on is sealed with the current key. Asked before the keys are
+        // locked: whoever decides has the state first and the keys then.
+        let others = self.book.read(keys_of);
+        let used = |id: &str| others.iter().any(|other| other == id);
+        self.keys.write().keep(used).map_err(failed)?;
+        let left = others.len() as u64;
+        Ok(RotateSecretsReply { sealed, left, key })
+    }
+
     fn record(
         &self,
         context: &Context,
@@ -177,6 +238,70 @@ impl Security for Handlers {
             .record(args.calls.iter().map(bounded).collect())
             .await?;
         Ok(Empty {})
+    }
+
+    async fn put_secret(
+        &self,
+        context: &Context,
+        args: PutSecretArgs,
+    ) -> Result<PutSecretReply, Error> {
+        let record = self.record(context, "put_secret", args.name.clone());
+        let (by, keys) = (record.caller.clone(), Arc::clone(&self.keys));
+        let decide =
+            move |state: &crate::state::State| state.put_secret(args, &by, now_ms(), &keys.read());
+        let revision = self.book.change(Some(bounded(&record)), decide).await?;
+        Ok(PutSecretReply { revision })
+    }
+
+    async fn get_secret(
+        &self,
+        context: &Context,
+        args: GetSecretArgs,
+    ) -> Result<GetSecretReply, Error> {
+        if let Some(holder) = holder(context)
+            && let Kind::Instance { service } = &holder.kind
+            && service != HANDS_OVER
+        {
+            return Err(vault::not_for_instances());
+        }
+        let subject = format!("{} for {}", args.name, args.reader);
+        let record = self.record(context, "get_secret", subject);
+        let (revision, mut value) = self.book.read(|state| {
+            let secret = state.secret(&args.name)?;
+            Ok::<_, Error>((secret.revision, secret.open(&self.keys.read())?))
+        })?;
+        // On record before anybody sees it.
+        self.book.record(vec![bounded(&record)]).await?;
+        Ok(GetSecretReply {
+            revision,
+            value: std::mem::take(&mut *value),
+        })
+    }
+
+    async fn list_secrets(&self, _: &Context, _: Empty) -> Result<ListSecretsReply, Error> {
+        let secrets = self.book.read(crate::state::State::list_secrets);
+        Ok(ListSecretsReply { secrets })
+    }
+
+    async fn delete_secret(
+        &self,
+        context: &Context,
+        args: DeleteSecretArgs,
+    ) -> Result<Empty, Error> {
+        let record = self.record(context, "delete_secret", args.name.clone());
+        let decide = move |state: &crate::state::State| Ok((state.delete_secret(&args.name), ()));
+        self.book.change(Some(bounded(&record)), decide).await?;
+        Ok(Empty {})
+    }
+
+    async fn rotate_secrets(
+        &self,
+        context: &Context,
+        _: Empty,
+    ) -> Result<RotateSecretsReply, Error> {
+        let record = self.record(context, "rotate_secrets", String::new());
+        self.book.record(vec![record]).await?;
+        self.rotate().await
     }
 }
 

@@ -11,6 +11,10 @@
 //! it knew while this service is away. A revocation is one item of that stream, so it is seen
 //! everywhere within milliseconds. Discovery, which calls nobody, is told.
 //!
+//! A *secret* is a value that only an instance whose spec names it gets to see. It is sealed on
+//! disk with a key in a file of its own, and leaves security only for scheduling, which hands it
+//! over as an open file in memory.
+//!
 //! Everything that people change, here or elsewhere, is in the *audit log*: who, what, when, and
 //! whether it was let in; never arguments, so never a secret. Each entry has the hash of the one
 //! before, so that none can be changed or left out without all later ones telling.
@@ -37,9 +41,14 @@
 mod follower;
 pub mod limits;
 pub mod reason;
+mod secrets;
 mod wire;
 
 pub use follower::Follower;
+pub use secrets::{
+    DeleteSecretArgs, GetSecretArgs, GetSecretReply, ListSecretsReply, PutSecretArgs,
+    PutSecretReply, RotateSecretsReply, SecretInfo,
+};
 pub use wire::{
     AuditArgs, AuditEntry, AuditReply, CreateTokenArgs, CreateTokenReply, DeleteRoleArgs,
     ListRolesReply, ListTokensArgs, ListTokensReply, RecordArgs, RevokeTokenArgs, Role,
@@ -77,4 +86,15 @@ rpc::service! {
     read 609 AUDIT_PROCEDURE audit(AuditArgs) -> AuditReply;
     /// Adds what was called elsewhere to the audit log; for instances of the fleet.
     write 610 RECORD_PROCEDURE record(RecordArgs) -> rpc::Empty;
+    /// Keeps a secret under a name, in the place of what was there.
+    write 611 PUT_SECRET_PROCEDURE put_secret(PutSecretArgs) -> PutSecretReply;
+    /// A secret's value, for whoever hands it to an instance. It changes nothing, and yet needs
+    /// the grant of a write: `*:*:read` shows everything but this. Each answer is on record.
+    idempotent 612 GET_SECRET_PROCEDURE get_secret(GetSecretArgs) -> GetSecretReply;
+    /// The names of all secrets; no value.
+    read 613 LIST_SECRETS_PROCEDURE list_secrets(rpc::Empty) -> ListSecretsReply;
+    /// Forgets a secret. There being none is no error.
+    idempotent 614 DELETE_SECRET_PROCEDURE delete_secret(DeleteSecretArgs) -> rpc::Empty;
+    /// Makes a new key, seals every secret anew with it, and forgets the old keys.
+    idempotent 615 ROTATE_SECRETS_PROCEDURE rotate_secrets(rpc::Empty) -> RotateSecretsReply;
 }

@@ -16,5 +16,9 @@ pub const AUDIT_PAGE_MAX: u32 = 1_000;
 pub const RECORDS_MAX: usize = 1_000;
 /// How long a token that is worth nothing any more is remembered: 30 days, in milliseconds.
 pub const REMEMBERED_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// Secrets.
+pub const SECRETS_MAX: usize = 1_000;
+/// The longest value of a secret, in bytes.
+pub const SECRET_BYTES_MAX: usize = 64 << 10;
 /// The shortest first admin token that is accepted, in bytes.
 pub const ADMIN_TOKEN_BYTES_MIN: usize = 20;

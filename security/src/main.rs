@@ -4,8 +4,10 @@ mod audit;
 mod book;
 mod first;
 mod handlers;
+mod keyring;
 mod state;
 mod teller;
+mod vault;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use store::{EmbeddedStore, OpenError, Options};
 
 use self::book::Book;
 use self::handlers::Handlers;
+use self::keyring::Keyring;
 
 fn main() -> ExitCode {
     Service::new(SYSTEM_NAME, SYSTEM_ADDRESS, env!("CARGO_PKG_VERSION"))
@@ -41,7 +44,8 @@ async fn serve(setup: Setup<()>) -> Result<rpc::Server, Failure> {
         std::process::exit(Exit::Software.code().into());
     });
     let instance = setup.instance.clone();
-    let handlers = Handlers { book, instance };
+    let keys = Keyring::open(&folder)?;
+    let handlers = Handlers::new(book, instance, keys);
     Ok(setup.server().service(SecurityDispatch::new(handlers)))
 }
 

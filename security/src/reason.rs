@@ -18,5 +18,15 @@ pub const ROLE_IN_USE: &str = "role-in-use";
 pub const BAD_TTL: &str = "bad-ttl";
 /// The state cannot be written any more.
 pub const STORE_FAILED: &str = "store-failed";
+/// There is no such secret.
+pub const UNKNOWN_SECRET: &str = "unknown-secret";
+/// A secret's value has no or too many bytes.
+pub const BAD_SECRET: &str = "bad-secret";
+/// A secret cannot be opened with any key there is.
+pub const SECRET_SEALED: &str = "secret-sealed";
+/// The file of keys cannot be read or written.
+pub const KEYS_FAILED: &str = "keys-failed";
+/// Instances other than scheduling's read no secrets.
+pub const NOT_FOR_INSTANCES: &str = "not-for-instances";
 /// Only instances of the fleet record calls.
 pub const NOT_AN_INSTANCE: &str = "not-an-instance";

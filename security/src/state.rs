@@ -13,6 +13,8 @@ use security::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::vault::SecretRecord;
+
 /// A token, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TokenRecord {
@@ -34,6 +36,8 @@ pub(crate) enum Write {
     ForgetToken(u64),
     PutRole(Role),
     DropRole(String),
+    PutSecret(SecretRecord),
+    DropSecret(String),
 }
 
 /// Tokens and roles.
@@ -42,6 +46,7 @@ pub(crate) struct State {
     tokens: BTreeMap<u64, TokenRecord>,
     by_digest: BTreeMap<Vec<u8>, u64>,
     roles: BTreeMap<String, Vec<String>>,
+    secrets: BTreeMap<String, SecretRecord>,
     used_ms: BTreeMap<u64, u64>,
     /// When each token last changed, counted in changes since the start.
     changed: BTreeMap<u64, u64>,
@@ -127,12 +132,22 @@ impl State {
             Write::DropRole(name) => {
                 self.roles.remove(&name);
             }
+            Write::PutSecret(secret) => {
+                self.secrets.insert(secret.name.clone(), secret);
+            }
+            Write::DropSecret(name) => {
+                self.secrets.remove(&name);
+            }
         }
     }
 
     /// How many changes there were.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    pub(crate) fn secrets(&self) -> &BTreeMap<String, SecretRecord> {
+        &self.secrets
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -367,7 +382,7 @@ impl State {
     }
 }
 
-fn check_name(name: &str) -> Result<(), Error> {
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@');
     if (1..=NAME_BYTES_MAX).contains(&name.len()) && name.chars().all(fits) {
         return Ok(());
@@ -408,7 +423,7 @@ fn may_give(giver: Option<&Holder>, grants: &[Grant]) -> Result<(), Error> {
     }
 }
 
-fn too_many(what: &str, limit: usize) -> Error {
+pub(crate) fn too_many(what: &str, limit: usize) -> Error {
     let message = format!("there may be at most {limit} {what}");
     Error::new(Code::ResourceExhausted, reason::TOO_MANY, message)
         .with_hint("remove some that nobody needs")

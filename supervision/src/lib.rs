@@ -24,8 +24,9 @@
 //! - **An instance lives no longer than its main process.** When that ends, what it left behind is
 //!   killed. [`Runtime::stop`] reports only when nothing is left.
 //! - **A limit is enforced or refused**, never weakened: [`SpawnError::LimitNotEnforceable`].
-//! - **A process sees only what it was given**: file descriptors 0 to 2, the environment of
-//!   [`Launch`] and a short list ([`INHERITED`]), default signal dispositions, its own session.
+//! - **A process sees only what it was given**: file descriptors 0 to 2, one for each secret that
+//!   it is handed (sealed, in memory only), the environment of [`Launch`] and a short list
+//!   ([`INHERITED`]), default signal dispositions, its own session.
 //!
 //! # With and without cgroups
 //! Where a cgroup v2 tree is writable, every instance gets a group: it is born inside it
@@ -60,6 +61,7 @@ pub mod ports;
 mod process;
 mod procfs;
 mod runtime;
+mod secret;
 
 pub use cgroup::{Enforcement, Limiter};
 pub use errors::{AdoptError, Limit, SetupError, SpawnError, StopError};
@@ -69,3 +71,4 @@ pub use process::{
     Cgroups, INHERITED, INSTANCE_VARIABLE, ProcessRuntime, SCOPE_VARIABLE, Settings,
 };
 pub use runtime::{BoxFuture, Launch, Running, Runtime, Survivor, Usage};
+pub use secret::SecretValue;

@@ -12,7 +12,7 @@ use model::{Exit, InstanceId, Limits, ProcessIdentity};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::{AdoptError, Notice, SpawnError, StopError};
+use crate::{AdoptError, Notice, SecretValue, SpawnError, StopError};
 
 /// A future in a box, so that an agent can hold an `Arc<dyn Runtime>`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -92,6 +92,9 @@ pub struct Launch {
     /// Its environment, on top of [`crate::INHERITED`]. `PORT`, `NOTIFY_SOCKET` and the
     /// `ORRERY_INSTANCE`, `ORRERY_SCOPE` that the runtime sets win over entries here.
     pub env: BTreeMap<String, String>,
+    /// What only this process may see, each as an open file in memory: it reads the one called
+    /// `X` from the file descriptor whose number is in `ORRERY_SECRET_X_FD`.
+    pub secrets: BTreeMap<String, SecretValue>,
     /// Where it runs; the supervisor's own directory when absent.
     pub working_dir: Option<PathBuf>,
     /// What it may use.
@@ -108,6 +111,7 @@ impl Launch {
             program: program.into(),
             args: Vec::new(),
             env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             working_dir: None,
             limits: Limits::default(),
             port: None,

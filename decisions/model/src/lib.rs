@@ -26,7 +26,7 @@ pub use node::{Duty, Node, NodeFacts, NodeStatus};
 pub use resources::{CPU_MILLICORES, DISK_BYTES, GpuRequest, Gpus, MEMORY_BYTES, PIDS, Resources};
 pub use spec::{
     Artifact, Limits, Next, Ports, Probe, ProbeKind, Probes, REPLICAS_MAX, RestartPolicy,
-    ServiceSpec, SpecError,
+    SECRETS_MAX, ServiceSpec, SpecError,
 };
 pub use taints::{Effect, Taint, Toleration};
 pub use wishes::{Affinity, Spread, Strength, Topology, Wish, Wishes};

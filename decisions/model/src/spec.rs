@@ -8,6 +8,8 @@ use crate::{CPU_MILLICORES, MEMORY_BYTES, NodeId, PIDS, Resources, Revision, Ser
 
 /// The most replicas one service may ask for.
 pub const REPLICAS_MAX: u32 = 100_000;
+/// The most secrets one service may be handed.
+pub const SECRETS_MAX: usize = 32;
 
 /// A wish: keep `replicas` instances of this running, like this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,10 @@ pub struct ServiceSpec {
     /// Extra environment, on top of what the agent sets (`PORT` and the `ORRERY_*` variables).
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Secrets that its instances are handed, by name as `security` knows them. `PASSWORD = "db"`
+    /// is an open file with the value of `db`, whose number is in `ORRERY_SECRET_PASSWORD_FD`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
     /// Where it runs; the agent's own directory when absent.
     #[serde(default)]
     pub working_dir: Option<String>,
@@ -279,6 +285,7 @@ impl ServiceSpec {
                 wanted: true,
             },
             env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             working_dir: None,
             after: Vec::new(),
             restart: RestartPolicy::default(),
@@ -395,8 +402,38 @@ impl ServiceSpec {
         if self.env.values().any(|value| value.contains('\0')) {
             return refuse("env", "a value contains a NUL byte");
         }
+        self.check_secrets()
+    }
+
+    /// Without the text on the right in what it says: somebody may have written the value there.
+    fn check_secrets(&self) -> Result<(), SpecError> {
+        let refuse = |why: String| {
+            Err(SpecError {
+                field: "secrets",
+                why,
+            })
+        };
+        if self.secrets.len() > SECRETS_MAX {
+            return refuse("at most 32".to_owned());
+        }
+        for (name, secret) in &self.secrets {
+            if !env_name_is_valid(name) {
+                return refuse(format!("{name:?} is not a variable name"));
+            }
+            if !secret_name_is_valid(secret) {
+                return refuse(format!(
+                    "{name} needs a secret's name, as `orrery secrets list` shows them"
+                ));
+            }
+        }
         Ok(())
     }
+}
+
+/// As `security` names its secrets.
+fn secret_name_is_valid(name: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@');
+    (1..=64).contains(&name.len()) && name.bytes().all(good)
 }
 
 fn env_name_is_valid(name: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use model::{
     Artifact, Exit, Failure, Generation, InstanceId, InstanceState, NAME_BYTES_MAX, NodeId,
-    REPLICAS_MAX, ServiceName, ServiceSpec, Slot, Timestamp,
+    REPLICAS_MAX, SECRETS_MAX, ServiceName, ServiceSpec, Slot, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -79,7 +79,7 @@ fn instances_sort_by_service_then_number_not_by_text() {
 #[test]
 fn a_wrong_spec_is_refused_with_the_path_of_the_field() {
     type Spoil = fn(&mut ServiceSpec);
-    let wrong: [(&str, Spoil); 6] = [
+    let wrong: [(&str, Spoil); 9] = [
         ("replicas", |s| s.replicas = REPLICAS_MAX + 1),
         ("after", |s| s.after = vec![s.name.clone()]),
         ("artifact.cargo.bin_name", |s| {
@@ -99,6 +99,16 @@ fn a_wrong_spec_is_refused_with_the_path_of_the_field() {
         ("env", |s| {
             drop(s.env.insert("X".to_owned(), "a\0b".to_owned()))
         }),
+        ("secrets", |s| {
+            drop(s.secrets.insert("NO NAME".to_owned(), "db".to_owned()))
+        }),
+        ("secrets", |s| {
+            drop(s.secrets.insert("DB".to_owned(), "no name".to_owned()))
+        }),
+        ("secrets", |s| {
+            let all = (0..=SECRETS_MAX).map(|n| (format!("N{n}"), "db".to_owned()));
+            s.secrets = all.collect();
+        }),
     ];
     assert_eq!(spec().check(), Ok(()));
     for (field, spoil) in wrong {
@@ -106,6 +116,15 @@ fn a_wrong_spec_is_refused_with_the_path_of_the_field() {
         spoil(&mut spec);
         assert_eq!(spec.check().unwrap_err().field, field);
     }
+}
+
+#[test]
+fn a_secret_written_where_its_name_belongs_is_not_repeated() {
+    let mut spec = spec();
+    let value = "hunter2 is no name";
+    spec.secrets.insert("DB".to_owned(), value.to_owned());
+    let said = spec.check().unwrap_err().to_string();
+    assert!(said.contains("DB") && !said.contains("hunter2"), "{said}");
 }
 
 #[test]

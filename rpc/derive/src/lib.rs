@@ -135,14 +135,19 @@ fn deserializable_impl(input: &DeriveInput) -> Tokens {
 /// The same type under another name, with one derive and its attributes.
 fn twin(input: &DeriveInput, name: &str, derive: &Tokens, attributes: &Tokens) -> Tokens {
     let mut twin = input.clone();
+    // Only the derive of JSON schemas knows both.
+    let kept: &[&str] = match name {
+        "Describer" => &["serde", "schemars", "doc"],
+        _ => &["serde", "doc"],
+    };
     twin.ident = format_ident!("{name}");
     twin.vis = Visibility::Inherited;
-    keep_attributes(&mut twin.attrs);
-    for_each_field(&mut twin.data, |field| keep_attributes(&mut field.attrs));
+    keep_attributes(&mut twin.attrs, kept);
+    for_each_field(&mut twin.data, |field| keep_attributes(&mut field.attrs, kept));
     if let Data::Enum(data) = &mut twin.data {
         data.variants
             .iter_mut()
-            .for_each(|variant| keep_attributes(&mut variant.attrs));
+            .for_each(|variant| keep_attributes(&mut variant.attrs, kept));
     }
     quote! {
         #[derive(#derive)]
@@ -175,7 +180,6 @@ fn is_bytes(ty: &Type) -> bool {
 }
 
 /// Other derives' attributes mean nothing to the twin; documentation becomes descriptions.
-fn keep_attributes(attributes: &mut Vec<Attribute>) {
-    let kept = ["serde", "schemars", "doc"];
+fn keep_attributes(attributes: &mut Vec<Attribute>, kept: &[&str]) {
     attributes.retain(|a| kept.iter().any(|name| a.path().is_ident(name)));
 }

@@ -11,6 +11,7 @@ use supervision::{Launch, SpawnError};
 
 use super::artifacts::{BuildError, Program};
 use super::credentials::Credentials;
+use super::secrets::{self, Secrets};
 
 /// What every instance of this machine is told, beside what the runtime says (`PORT`,
 /// `NOTIFY_SOCKET`, `ORRERY_INSTANCE`).
@@ -24,6 +25,8 @@ pub struct Surroundings {
     pub data_dir: PathBuf,
     /// What makes each a token: `ORRERY_CREDENTIAL`; without it they ask nobody for one.
     pub credentials: Option<Arc<Credentials>>,
+    /// Where it gets the secrets that specs name; without it what names one does not start.
+    pub secrets: Option<Secrets>,
 }
 
 impl Surroundings {
@@ -48,11 +51,13 @@ impl Surroundings {
         let data_dir = self.data_dir.to_string_lossy().into_owned();
         env.insert("ORRERY_DATA".to_owned(), data_dir);
         env.extend(spec.env.clone());
+        let secrets = secrets::of(self.secrets.as_ref(), &id, spec).await?;
         Ok(Launch {
             id,
             program: program.path,
             args: program.args,
             env,
+            secrets,
             working_dir: spec.working_dir.clone().map(PathBuf::from),
             limits: spec.limits.clone(),
             port,

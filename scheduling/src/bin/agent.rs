@@ -74,6 +74,7 @@ async fn start(setup: Setup<Config>) -> Result<App, Failure> {
             discovery: Some(discovery(&setup)),
             data_dir: place.data.clone(),
             credentials: credentials.clone(),
+            secrets: None,
         },
         runtime: Arc::new(runtime),
         artifacts: Arc::new(Artifacts::new(&std::env::current_exe()?, Progress::Quiet)),

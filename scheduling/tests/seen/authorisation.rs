@@ -33,10 +33,19 @@ pub(crate) fn at(address: SocketAddr, token: &str) -> Channel {
 }
 
 pub(crate) async fn guarded(more: &[&str]) -> Guarded {
+    guarded_told(more, &[]).await
+}
+
+/// As `guarded`, with more variables in the environment.
+pub(crate) async fn guarded_told(
+    more: &[&str],
+    variables: &[(&'static str, &'static str)],
+) -> Guarded {
     let dir = tempfile::tempdir().unwrap();
     let mut args = vec![format!("--port-offset={}", free_offset())];
     args.extend(more.iter().map(|arg| (*arg).to_owned()));
-    let env = vec![("ORRERY_AUTH", "auto"), ("ADMIN_TOKEN", ADMIN)];
+    let mut env = vec![("ORRERY_AUTH", "auto"), ("ADMIN_TOKEN", ADMIN)];
+    env.extend(variables);
     let mut guarded = Guarded {
         fleet: Fleet::start_told(dir, args, env),
         instances: Vec::new(),
@@ -103,7 +112,7 @@ impl Guarded {
         found.unwrap().address.as_ref().unwrap().parse().unwrap()
     }
 
-    fn security(&self) -> SecurityClient {
+    pub(crate) fn security(&self) -> SecurityClient {
         SecurityClient::new(at(self.address("security"), ADMIN))
     }
 

@@ -3,3 +3,4 @@
 mod common;
 mod interface;
 mod kills;
+mod secrets;

@@ -27,6 +27,8 @@ pub(super) struct Prepared {
     pub(super) working_dir: Option<CString>,
     /// What becomes file descriptors 0, 1 and 2.
     pub(super) stdio: [OwnedFd; 3],
+    /// What stays open, under the same numbers.
+    pub(super) handed: Vec<OwnedFd>,
     pub(super) doors: Doors,
 }
 
@@ -46,17 +48,19 @@ pub(super) enum Step {
     Stdio,
     WorkingDir,
     CloseOthers,
+    HandOver,
     Exec,
 }
 
 impl Step {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Clone,
         Self::Session,
         Self::Cgroup,
         Self::Stdio,
         Self::WorkingDir,
         Self::CloseOthers,
+        Self::HandOver,
         Self::Exec,
     ];
 
@@ -69,6 +73,7 @@ impl Step {
             Self::Stdio => "set up standard input and output",
             Self::WorkingDir => "enter the working directory",
             Self::CloseOthers => "close inherited file descriptors",
+            Self::HandOver => "hand over the secrets",
             Self::Exec => "execute the program",
         }
     }
@@ -77,7 +82,8 @@ impl Step {
 /// Starts the child and waits until its program runs. Blocks for about half a millisecond.
 pub(super) fn start(prepared: &Prepared) -> Result<Born, (Step, io::Error)> {
     let at = |step| move |e: io::Error| (step, e);
-    if prepared.stdio.iter().any(|fd| fd.as_raw_fd() < 3) {
+    let mut files = prepared.stdio.iter().chain(&prepared.handed);
+    if files.any(|fd| fd.as_raw_fd() < 3) {
         // Would be overwritten while it is put into place.
         let source = io::Error::other("the supervisor runs without standard file descriptors");
         return Err((Step::Stdio, source));
@@ -253,6 +259,11 @@ unsafe fn become_program(script: &Script<'_>) -> Step {
         ) < 0
         {
             return Step::CloseOthers;
+        }
+        for fd in &prepared.handed {
+            if libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) < 0 {
+                return Step::HandOver;
+            }
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);

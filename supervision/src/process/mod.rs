@@ -3,6 +3,7 @@
 mod adopt;
 mod child;
 mod environment;
+mod handed;
 mod members;
 mod spawn;
 mod stop;

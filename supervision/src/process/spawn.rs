@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::child::{Born, Prepared, Step};
 use super::table::{Entry, Reserved};
-use super::{Shared, child, environment, watch as watching};
+use super::{Shared, child, environment, handed, watch as watching};
 use crate::cgroup::{Doors, Group};
 use crate::logs::{self, Stream};
 use crate::{Launch, Running, SpawnError, identity, pidfd};
@@ -42,7 +42,9 @@ fn system(what: &'static str, source: io::Error) -> SpawnError {
 
 /// Blocks for a millisecond or so.
 fn start(shared: &Shared, launch: &Launch) -> Result<(Born, Group), SpawnError> {
-    let env = environment::of(launch, &shared.settings);
+    let mut env = environment::of(launch, &shared.settings);
+    let handed = handed::files(launch, &mut env);
+    let handed = handed.map_err(|e| system("keep a secret in memory", e))?;
     let path = env.get(OsStr::new("PATH")).map(|path| path.as_os_str());
     let program = environment::find_program(&launch.program, path)?;
     let mut args = vec![environment::c_string(
@@ -60,6 +62,7 @@ fn start(shared: &Shared, launch: &Launch) -> Result<(Born, Group), SpawnError> 
         env: environment::as_c_strings(&env)?,
         working_dir: working_dir.transpose()?,
         stdio: stdio(shared, launch)?,
+        handed,
         doors: Doors::default(),
     };
     let group = shared.limiter.make(&launch.id, &launch.limits)?;

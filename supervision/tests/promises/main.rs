@@ -9,3 +9,4 @@ mod life;
 mod limits;
 mod logs;
 mod readiness;
+mod secrets;

@@ -17,6 +17,7 @@ mod release;
 mod restart;
 mod role;
 mod scale;
+mod secrets;
 mod spec;
 mod status;
 mod stop;
@@ -54,6 +55,8 @@ pub(crate) enum Verb {
     Passes(passes::Passes),
     Token(token::Token),
     Role(role::Role),
+    #[command(alias = "secret")]
+    Secrets(secrets::Secrets),
     Call(call::Call),
     Describe(describe::Describe),
     Completions(completions::Completions),
@@ -83,6 +86,7 @@ impl Verb {
             Self::Passes(verb) => verb.run(session).await,
             Self::Token(verb) => verb.run(session).await,
             Self::Role(verb) => verb.run(session).await,
+            Self::Secrets(verb) => verb.run(session).await,
             Self::Call(verb) => verb.run(session).await,
             Self::Describe(verb) => verb.run(session).await,
             Self::Completions(verb) => verb.run(session),
