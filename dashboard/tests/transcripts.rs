@@ -52,7 +52,10 @@ fn check(name: &str) {
         std::fs::write(folder.path().join(file), text).expect("the folder can be written");
     }
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files");
-    for file in std::fs::read_dir(files).expect("the folder is there").flatten() {
+    for file in std::fs::read_dir(files)
+        .expect("the folder is there")
+        .flatten()
+    {
         std::fs::copy(file.path(), folder.path().join(file.file_name())).expect("a copy");
     }
     let mut actual = String::new();

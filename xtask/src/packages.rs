@@ -17,6 +17,11 @@ const PACKAGES: &[Package] = &[
         used_for: "links every Rust program and compiles the embedded SQLite",
     },
     Package {
+        name: "chromium",
+        program: "chromium",
+        used_for: "scheduling's tests log in to the operators' page and use it as a person does",
+    },
+    Package {
         name: "curl",
         program: "curl",
         used_for: "scheduling's tests run a fleet through its gateway as the README shows",

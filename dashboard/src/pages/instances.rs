@@ -5,7 +5,7 @@ use client::scheduling::{InstanceInfo, InstanceState};
 use dashboard::span;
 use maud::{Markup, html};
 
-use super::{Asked, Page, moment, now_ms, path};
+use super::{Asked, Page, count, moment, now_ms, path};
 
 /// Instances on one page.
 const ROWS: usize = 200;
@@ -23,7 +23,7 @@ pub(crate) async fn show(asked: Asked) -> Response {
         .take(ROWS)
         .collect();
     let main = html! {
-        h1 { (instances.len()) " instances" }
+        h1 { (count(instances.len(), "instance")) }
         (table(&shown))
         @if pages > 1 {
             nav aria-label="Pages" {

@@ -198,7 +198,7 @@ fn frame(page: &Page, asked: &Asked, said: Option<String>, middle: &Markup) -> M
                     button #pause type="button" aria-pressed="false" title="p" { "pause" }
                     form.inline method="post" action="/logout" {
                         (hidden(session))
-                        button title="log out" { (session.name) " ⏻" }
+                        button title="log out" { "log out " (session.name) }
                     }
                 }
                 p #stale .banner role="alert" hidden {}
@@ -285,6 +285,12 @@ pub(crate) fn dangerous(session: &Session, action: &str, label: &str, name: &str
             }
         }
     }
+}
+
+/// `1 node`, `3 nodes`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// A path of ours, with these parts.

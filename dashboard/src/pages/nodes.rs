@@ -5,7 +5,7 @@ use client::scheduling::NodeInfo;
 use maud::{Markup, html};
 use rpc::Empty;
 
-use super::{Asked, Page, Problem, button, dangerous, moment, path};
+use super::{Asked, Page, Problem, button, count, dangerous, moment, path};
 use crate::sessions::Session;
 
 pub(crate) async fn show(asked: Asked) -> Response {
@@ -15,7 +15,7 @@ pub(crate) async fn show(asked: Asked) -> Response {
     };
     nodes.retain(|node| node.name.contains(&asked.filter) || node.status == asked.filter);
     let main = html! {
-        h1 { (nodes.len()) " nodes" }
+        h1 { (count(nodes.len(), "node")) }
         table {
             thead {
                 tr {

@@ -4,7 +4,7 @@ use axum::response::Response;
 use client::release::{ListArgs, Program, ReleaseInfo, Version};
 use maud::{Markup, html};
 
-use super::{Asked, Page, Problem, moment, path};
+use super::{Asked, Page, Problem, count, moment, path};
 use crate::sessions::Session;
 
 pub(crate) async fn show(asked: Asked) -> Response {
@@ -15,7 +15,7 @@ pub(crate) async fn show(asked: Asked) -> Response {
     let wanted = |release: &&ReleaseInfo| release.service.contains(&asked.filter);
     let shown: Vec<&ReleaseInfo> = releases.iter().filter(wanted).collect();
     let main = html! {
-        h1 { (shown.len()) " releases" }
+        h1 { (count(shown.len(), "release")) }
         @if shown.is_empty() {
             p { "The first one: " code { "orrery release start echo --bin server_v2" } }
         } @else { (table(&shown)) }

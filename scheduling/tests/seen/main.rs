@@ -1,6 +1,8 @@
 //! What must be seen of a fleet, by number: each file is a line of the specification.
 
 mod authorisation;
+mod browser;
+mod chromium;
 mod gateway;
 mod guarded_machines;
 mod harness;
