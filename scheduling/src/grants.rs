@@ -14,6 +14,9 @@ const EVERYBODY: &[&str] = &[
     "discovery:deregister:write",
     "security:watch_tokens:read",
     "security:record:write",
+    // Says who it is, and nobody else.
+    "security:authority:read",
+    "security:sign_certificate:write",
     "configuration:*:read",
     "configuration:declare:write",
 ];

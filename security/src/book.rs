@@ -7,14 +7,18 @@
 //! | `secret/NAME` | a secret, sealed (`vault`) |
 //! | `audit/NUMBER` | an entry of the audit log; the number with 20 digits |
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chassis::trust::{KnownToken, RecordedCall};
+use chassis::{Exit, Failure};
 use parking_lot::RwLock;
 use rpc::{Code, Error};
 use security::{AuditArgs, AuditEntry, AuditReply, Role, limits, reason};
-use store::{CommitError, EmbeddedStore, KeyValue, Op, Range, RecallError, Store, Txn};
+use store::{
+    CommitError, EmbeddedStore, KeyValue, Op, OpenError, Options, Range, RecallError, Store, Txn,
+};
 use tokio::sync::{Mutex, watch};
 
 use crate::audit::{Head, KEPT};
@@ -50,7 +54,13 @@ struct Inner {
 }
 
 impl Book {
-    pub(crate) async fn load(store: EmbeddedStore) -> Result<Self, LoadError> {
+    /// Opens the state in this folder.
+    pub(crate) async fn open(folder: &Path) -> Result<Self, Failure> {
+        let store = EmbeddedStore::open(folder, Options::default());
+        Ok(Self::load(store.map_err(|e| cannot_open(&e))?).await?)
+    }
+
+    async fn load(store: EmbeddedStore) -> Result<Self, LoadError> {
         let (mut state, mut head) = (State::default(), Head::default());
         let all = Range::prefix(Bytes::new()).limit(PAGE);
         let take = |item: &KeyValue| recall(&mut state, &mut head, item);
@@ -209,6 +219,14 @@ impl Book {
                 return Ok(AuditReply { entries, next });
             }
         }
+    }
+}
+
+fn cannot_open(error: &OpenError) -> Failure {
+    let failure = Failure::new(Exit::Unavailable, error.to_string());
+    match error {
+        OpenError::Held { .. } => failure.with_hint("`--data` names another data directory"),
+        _ => failure,
     }
 }
 

@@ -7,16 +7,17 @@ use chassis::trust::{Holder, Kind, RecordedCall, digest, holder, spell};
 use parking_lot::RwLock;
 use rpc::{Code, Context, Empty, Error, StreamSender};
 use security::{
-    AuditArgs, AuditReply, CreateTokenArgs, CreateTokenReply, DeleteRoleArgs, DeleteSecretArgs,
-    GetSecretArgs, GetSecretReply, ListRolesReply, ListSecretsReply, ListTokensArgs,
-    ListTokensReply, PutSecretArgs, PutSecretReply, RecordArgs, RevokeTokenArgs,
-    RotateSecretsReply, SYSTEM_NAME, Security, SetRoleArgs, TokenEvent, ValidateTokenArgs,
-    ValidateTokenReply, limits, reason,
+    AuditArgs, AuditReply, AuthorityReply, CreateTokenArgs, CreateTokenReply, DeleteRoleArgs,
+    DeleteSecretArgs, GetSecretArgs, GetSecretReply, ListRolesReply, ListSecretsReply,
+    ListTokensArgs, ListTokensReply, PutSecretArgs, PutSecretReply, RecordArgs, RevokeTokenArgs,
+    RotateSecretsReply, SYSTEM_NAME, Security, SetRoleArgs, SignCertificateArgs,
+    SignCertificateReply, TokenEvent, ValidateTokenArgs, ValidateTokenReply, limits, reason,
 };
 
 use tokio::sync::Mutex;
 
 use crate::book::Book;
+use crate::ca::{Authority, Refused};
 use crate::keyring::Keyring;
 use crate::state::label_of;
 use crate::vault;
@@ -34,6 +35,7 @@ pub(crate) struct Handlers {
     book: Book,
     instance: String,
     keys: Arc<RwLock<Keyring>>,
+    authority: Authority,
     /// Held while keys are rotated.
     rotating: Mutex<()>,
 }
@@ -44,11 +46,12 @@ pub(crate) fn now_ms() -> u64 {
 }
 
 impl Handlers {
-    pub(crate) fn new(book: Book, instance: String, keys: Keyring) -> Self {
+    pub(crate) fn new(book: Book, instance: String, keys: Keyring, authority: Authority) -> Self {
         Self {
             book,
             instance,
             keys: Arc::new(RwLock::new(keys)),
+            authority,
             rotating: Mutex::new(()),
         }
     }
@@ -302,6 +305,51 @@ impl Security for Handlers {
         let record = self.record(context, "rotate_secrets", String::new());
         self.book.record(vec![record]).await?;
         self.rotate().await
+    }
+
+    async fn sign_certificate(
+        &self,
+        context: &Context,
+        args: SignCertificateArgs,
+    ) -> Result<SignCertificateReply, Error> {
+        let holder = holder(context);
+        let Some((name, Kind::Instance { service })) =
+            holder.as_ref().map(|holder| (&holder.name, &holder.kind))
+        else {
+            let message = "only an instance of the fleet is certified as one";
+            return Err(
+                Error::new(Code::PermissionDenied, reason::NO_IDENTITY, message)
+                    .with_hint("call it with the instance's own token; people have tokens alone"),
+            );
+        };
+        let certified = self
+            .authority
+            .certify(&args.request, service, name, now_ms());
+        let certified = certified.map_err(|e| not_certified(&e))?;
+        let record = self.record(context, "sign_certificate", certified.id.clone());
+        // On record before anybody has it.
+        self.book.record(vec![bounded(&record)]).await?;
+        Ok(SignCertificateReply {
+            certificate: certified.certificate,
+            id: certified.id,
+            expires_ms: certified.expires_ms,
+            authority: self.authority.certificate().to_owned(),
+        })
+    }
+
+    async fn authority(&self, _: &Context, _: Empty) -> Result<AuthorityReply, Error> {
+        Ok(AuthorityReply {
+            authority: self.authority.certificate().to_owned(),
+            trust_domain: format!("spiffe://{}/", self.authority.fleet()),
+        })
+    }
+}
+
+fn not_certified(refused: &Refused) -> Error {
+    match refused {
+        Refused::Failed(_) => Error::internal("not-certified", refused.to_string()),
+        _ => Error::invalid(reason::BAD_REQUEST, refused.to_string())
+            .with_hint("send a PKCS #10 request in DER, of at most 8 KiB, signed by its own key"),
     }
 }
 

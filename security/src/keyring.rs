@@ -5,14 +5,14 @@
 //! something was changed is noticed when it is read.
 
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use chassis::trust::digest;
 use orion::hazardous::aead::xchacha20poly1305::{Nonce, SecretKey, XChaCha20Poly1305};
 use zeroize::Zeroizing;
+
+use crate::private;
 
 /// In security's own folder.
 const KEYS_FILE: &str = "secrets.keys";
@@ -31,8 +31,6 @@ pub(crate) enum KeysError {
     },
     #[error("line {line} of {path:?} is no key; restore the file from a backup")]
     NoKey { path: PathBuf, line: usize },
-    #[error("others may read {path:?}; `chmod 600` it, and rotate the keys")]
-    Open { path: PathBuf },
 }
 
 /// Why something sealed stays so.
@@ -91,24 +89,16 @@ impl Keyring {
             path: path.clone(),
             source,
         };
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => Zeroizing::new(text),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                let current = Key::generate().map_err(io)?;
-                let fresh = Self {
-                    path: path.clone(),
-                    old: Vec::new(),
-                    current,
-                };
-                fresh.write().map_err(io)?;
-                return Ok(fresh);
-            }
-            Err(e) => return Err(io(e)),
+        let Some(text) = private::read(&path).map_err(io)? else {
+            let current = Key::generate().map_err(io)?;
+            let fresh = Self {
+                path: path.clone(),
+                old: Vec::new(),
+                current,
+            };
+            fresh.write().map_err(io)?;
+            return Ok(fresh);
         };
-        let mode = fs::metadata(&path).map_err(io)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(KeysError::Open { path });
-        }
         let no_key = |line| KeysError::NoKey {
             path: path.clone(),
             line,
@@ -184,24 +174,13 @@ impl Keyring {
         Ok(value)
     }
 
-    /// All at once, and durable when it returns.
     fn write(&self) -> io::Result<()> {
         let mut text = Zeroizing::new(String::new());
         for key in self.old.iter().chain([&self.current]) {
             let digits = Zeroizing::new(hex(key.bytes.as_slice()));
             let _ = writeln!(text, "{} {}", key.id, digits.as_str());
         }
-        let fresh = self.path.with_extension("fresh");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&fresh)?;
-        // A file that an earlier attempt left keeps its mode.
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, &self.path)?;
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
+        private::write(&self.path, text.as_bytes())
     }
 }
 
@@ -230,6 +209,9 @@ pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {
@@ -292,8 +274,9 @@ mod tests {
         let path = folder.path().join(KEYS_FILE);
         let text = fs::read_to_string(&path).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        let refused = Keyring::open(folder.path()).err().unwrap().to_string();
-        assert!(refused.contains("chmod 600"), "{refused}");
+        let refused = Keyring::open(folder.path()).err().unwrap();
+        let why = std::error::Error::source(&refused).unwrap().to_string();
+        assert!(why.contains("chmod 600"), "{why}");
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         let digit = if text.contains('0') {
             ('0', "1")

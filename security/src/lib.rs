@@ -15,6 +15,9 @@
 //! disk with a key in a file of its own, and leaves security only for scheduling, which hands it
 //! over as an open file in memory.
 //!
+//! A *certificate* says in a SPIFFE name which instance has a key. It is short-lived, and signed by
+//! the fleet's authority, which is made at the first start.
+//!
 //! Everything that people change, here or elsewhere, is in the *audit log*: who, what, when, and
 //! whether it was let in; never arguments, so never a secret. Each entry has the hash of the one
 //! before, so that none can be changed or left out without all later ones telling.
@@ -38,12 +41,14 @@
 //! # }
 //! ```
 
+mod certificates;
 mod follower;
 pub mod limits;
 pub mod reason;
 mod secrets;
 mod wire;
 
+pub use certificates::{AuthorityReply, SignCertificateArgs, SignCertificateReply};
 pub use follower::Follower;
 pub use secrets::{
     DeleteSecretArgs, GetSecretArgs, GetSecretReply, ListSecretsReply, PutSecretArgs,
@@ -97,4 +102,9 @@ rpc::service! {
     idempotent 614 DELETE_SECRET_PROCEDURE delete_secret(DeleteSecretArgs) -> rpc::Empty;
     /// Makes a new key, seals every secret anew with it, and forgets the old keys.
     idempotent 615 ROTATE_SECRETS_PROCEDURE rotate_secrets(rpc::Empty) -> RotateSecretsReply;
+    /// Certifies for a key that the caller made which instance the caller is, as its token says.
+    idempotent 616 SIGN_CERTIFICATE_PROCEDURE
+        sign_certificate(SignCertificateArgs) -> SignCertificateReply;
+    /// The authority whose certificates the fleet believes.
+    read 617 AUTHORITY_PROCEDURE authority(rpc::Empty) -> AuthorityReply;
 }

@@ -2,9 +2,12 @@
 
 mod audit;
 mod book;
+mod ca;
+mod config;
 mod first;
 mod handlers;
 mod keyring;
+mod private;
 mod state;
 mod teller;
 mod vault;
@@ -16,10 +19,11 @@ use chassis::trust::TokenTable;
 use chassis::{Exit, Failure, Service, Setup};
 use discovery::Announcer;
 use security::{SYSTEM_ADDRESS, SYSTEM_NAME, SecurityDispatch};
-use store::{EmbeddedStore, OpenError, Options};
 
 use self::book::Book;
-use self::handlers::Handlers;
+use self::ca::Authority;
+use self::config::Config;
+use self::handlers::{Handlers, now_ms};
 use self::keyring::Keyring;
 
 fn main() -> ExitCode {
@@ -28,10 +32,9 @@ fn main() -> ExitCode {
         .run(serve)
 }
 
-async fn serve(setup: Setup<()>) -> Result<rpc::Server, Failure> {
+async fn serve(setup: Setup<Config>) -> Result<rpc::Server, Failure> {
     let folder = setup.common.data.join(SYSTEM_NAME);
-    let store = EmbeddedStore::open(&folder, Options::default()).map_err(|e| cannot_open(&e))?;
-    let book = Book::load(store).await?;
+    let book = Book::open(&folder).await?;
     first::admin_token(&book, &folder, setup.common.instance.is_some()).await?;
     let table = Arc::new(TokenTable::default());
     setup.believe_tokens(Arc::clone(&table));
@@ -44,15 +47,8 @@ async fn serve(setup: Setup<()>) -> Result<rpc::Server, Failure> {
         std::process::exit(Exit::Software.code().into());
     });
     let instance = setup.instance.clone();
-    let keys = Keyring::open(&folder)?;
-    let handlers = Handlers::new(book, instance, keys);
+    let (config, keys) = (&setup.settings, Keyring::open(&folder)?);
+    let authority = Authority::open(&folder, &config.fleet, config.lifetime()?, now_ms())?;
+    let handlers = Handlers::new(book, instance, keys, authority);
     Ok(setup.server().service(SecurityDispatch::new(handlers)))
-}
-
-fn cannot_open(error: &OpenError) -> Failure {
-    let failure = Failure::new(Exit::Unavailable, error.to_string());
-    match error {
-        OpenError::Held { .. } => failure.with_hint("`--data` names another data directory"),
-        _ => failure,
-    }
 }

@@ -26,6 +26,10 @@ pub const BAD_SECRET: &str = "bad-secret";
 pub const SECRET_SEALED: &str = "secret-sealed";
 /// The file of keys cannot be read or written.
 pub const KEYS_FAILED: &str = "keys-failed";
+/// Only instances have an identity that is certified.
+pub const NO_IDENTITY: &str = "no-identity";
+/// This is no request for a certificate.
+pub const BAD_REQUEST: &str = "bad-request";
 /// Instances other than scheduling's read no secrets.
 pub const NOT_FOR_INSTANCES: &str = "not-for-instances";
 /// Only instances of the fleet record calls.
