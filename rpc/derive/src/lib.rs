@@ -143,7 +143,9 @@ fn twin(input: &DeriveInput, name: &str, derive: &Tokens, attributes: &Tokens) -
     twin.ident = format_ident!("{name}");
     twin.vis = Visibility::Inherited;
     keep_attributes(&mut twin.attrs, kept);
-    for_each_field(&mut twin.data, |field| keep_attributes(&mut field.attrs, kept));
+    for_each_field(&mut twin.data, |field| {
+        keep_attributes(&mut field.attrs, kept)
+    });
     if let Data::Enum(data) = &mut twin.data {
         data.variants
             .iter_mut()

@@ -1,12 +1,11 @@
 //! The operators' page in Debian's Chromium, against a fleet that really runs.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use chassis::testing::fixed_address;
-use release::{CreateArgs, Program, ReleaseClient, Strategy, Version};
 use scheduling::{ScaleServiceArgs, SchedulingClient};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -131,31 +130,27 @@ async fn a_person_steers_the_fleet_from_the_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_sees_a_release_go_to_its_end_and_rolls_one_back() {
     let fleet = guarded(&[]).await;
-    let releases = ReleaseClient::new(at(fleet.address("release"), ADMIN));
-    let version = |bin: &str| Version {
-        program: Program::Cargo {
-            manifest_path: "echo/Cargo.toml".to_owned(),
-            bin_name: bin.to_owned(),
-        },
-        env: BTreeMap::new(),
+    let start = |args: &[&str]| {
+        let mut orrery = Command::new(chassis::testing::workspace_binary("orrery"));
+        let (scheduling, discovery) = (fleet.fleet.process.address(), fleet.address("discovery"));
+        orrery.args(["release", "start", "echo"]).args(args);
+        orrery.args(["--scheduling", &scheduling.to_string()]);
+        orrery.args(["--discovery", &discovery.to_string()]);
+        let output = orrery.env("ORRERY_TOKEN", ADMIN).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
     };
-    let mut args = CreateArgs::new("echo", version("server_v2"), Strategy::Rolling);
-    args.settle_ms = Some(200);
-    let first = releases.create(&args).await.unwrap();
+    start(&["--bin", "server_v2", "--settle", "200ms"]);
     let mut browser = logged_in(&fleet);
-    browser.go(&format!("{}/releases/{}", page(&fleet), first.id));
+    browser.go(&format!("{}/releases/r-1", page(&fleet)));
     browser.eval(MARK);
     browser.sees("done");
     assert_eq!(browser.eval(MARKED), true, "it was seen to go on by itself");
 
-    let mut args = CreateArgs::new("echo", version("server_v1"), Strategy::Rolling);
-    args.by_hand = true;
-    let second = releases.create(&args).await.unwrap();
+    start(&["--bin", "server_v1", "--by-hand"]);
     browser.go(&format!("{}/releases", page(&fleet)));
-    browser.sees(&second.id);
-    browser.go(&format!("{}/releases/{}", page(&fleet), second.id));
-    let action = format!("/releases/{}/rollback", second.id);
-    confirm(&mut browser, &action, &second.id);
+    browser.sees("r-2");
+    browser.go(&format!("{}/releases/r-2", page(&fleet)));
+    confirm(&mut browser, "/releases/r-2/rollback", "r-2");
     browser.sees("rolled-back");
 }
 

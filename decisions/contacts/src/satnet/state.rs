@@ -54,7 +54,7 @@ impl<'a> State<'a> {
         1.0 - self.given_s[mission] as f64 / self.asked_s[mission].max(1) as f64
     }
 
-    /// What the search makes small: the share of hours that is missed, `U_rms`, and some of `U_max`.
+    /// What the search makes small: the share of hours missed, `U_rms`, and some of `U_max`.
     pub(super) fn cost(&self) -> f64 {
         let asked_s: i64 = self.asked_s.iter().sum();
         let given_s: i64 = self.given_s.iter().sum();
