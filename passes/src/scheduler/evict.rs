@@ -10,8 +10,8 @@ const GRACE_MS: u64 = 30_000;
 
 impl Scheduler {
     pub(crate) fn place_alerts(&mut self, now_ms: u64, report: &mut TickReport) {
-        while let Some(region) = self.neediest(true) {
-            let Some(task) = self.take(region, true, now_ms) else {
+        while let Some(region) = self.turns().neediest(true) {
+            let Some(task) = self.turns().take(region, true, now_ms) else {
                 return;
             };
             let room = self.places().place(&task);
@@ -33,7 +33,7 @@ impl Scheduler {
             for task in self.backlogs[region].take_urgent(next_ms) {
                 match self.displace(&task, now_ms, report) {
                     Some((slot, start_ms)) => {
-                        self.charge(&task, task.work.runtime_ms);
+                        self.turns().charge(&task, task.work.runtime_ms);
                         self.start(task, slot, start_ms, report);
                     }
                     None => self.backlogs[region].push(task),
@@ -73,7 +73,8 @@ impl Scheduler {
             return;
         };
         let task = running.task;
-        self.refund(&task, running.end_ms.saturating_sub(now_ms));
+        self.turns()
+            .refund(&task, running.end_ms.saturating_sub(now_ms));
         self.enqueue(task);
         self.metrics.preemptions += 1;
         report.preempted.push(Preemption {

@@ -67,6 +67,7 @@ mod report;
 mod request;
 mod sync;
 mod tick;
+mod turns;
 mod workers;
 
 use std::collections::BTreeSet;

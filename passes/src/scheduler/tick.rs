@@ -2,16 +2,11 @@
 
 use super::fit::{Levels, Places};
 use super::job::Task;
+use super::turns::Turns;
 use super::{Placement, Scheduler, TickReport};
 
 /// Moves are considered every so many ticks.
 const MIGRATE_EVERY: u64 = 5;
-
-/// The most that workers are given at a time.
-const ROUND_MAX: usize = 16_384;
-
-/// Shares are counted in parts of the fleet.
-const WHOLE: u128 = 1 << 40;
 
 impl Scheduler {
     /// Decides what starts, stops and moves now.
@@ -59,39 +54,27 @@ impl Scheduler {
         self.metrics.deadline_misses += (report.missed.len() - before) as u64;
     }
 
-    /// The region that consumed least for its weight, of those with something to try.
-    pub(crate) fn neediest(&self, alerts: bool) -> Option<usize> {
-        let regions = self.backlogs.iter().enumerate();
-        let waiting = regions.filter(|(_, backlog)| backlog.has_next(alerts));
-        let (region, _) = waiting.min_by_key(|(_, backlog)| backlog.clock)?;
-        Some(region)
-    }
-
-    /// Takes out what a region tries next, and charges it for it.
-    pub(crate) fn take(&mut self, region: usize, alerts: bool, now_ms: u64) -> Option<Task> {
-        let task = self.backlogs[region].take(alerts, now_ms)?;
-        self.charge(&task, task.work.runtime_ms);
-        Some(task)
+    pub(crate) fn turns(&mut self) -> Turns<'_> {
+        Turns {
+            backlogs: &mut self.backlogs,
+            capacity: self.capacity,
+        }
     }
 
     fn round(&mut self, now_ms: u64, report: &mut TickReport) -> bool {
-        while self.crew.waiting() < ROUND_MAX {
-            let region = self.neediest(false);
-            // Whose turn it is goes next, or nobody: shares would not be fair otherwise.
-            let Some(task) = region.and_then(|region| self.take(region, false, now_ms)) else {
-                break;
-            };
-            self.crew.give(task);
-        }
-        if self.crew.waiting() == 0 {
-            return false;
-        }
         self.levels = Levels::of(&self.fleet);
-        self.crew.run(Places {
+        let mut turns = Turns {
+            backlogs: &mut self.backlogs,
+            capacity: self.capacity,
+        };
+        let places = Places {
             fleet: &self.fleet,
             pools: &self.pools,
             levels: &self.levels,
-        });
+        };
+        if !self.crew.run(places, &mut || turns.next(now_ms)) {
+            return false;
+        }
         let decisions = self.crew.decisions();
         for (task, slot) in &decisions {
             self.settle(*task, *slot, now_ms);
@@ -111,7 +94,7 @@ impl Scheduler {
 
     pub(crate) fn settle(&mut self, task: Task, slot: Option<u32>, now_ms: u64) {
         if slot.is_none() {
-            self.refund(&task, task.work.runtime_ms);
+            self.turns().refund(&task, task.work.runtime_ms);
         }
         self.backlogs[task.work.tenant as usize].settle(task, slot.is_some(), now_ms);
     }
@@ -127,27 +110,5 @@ impl Scheduler {
             start_ms: at_ms,
             end_ms,
         });
-    }
-
-    pub(crate) fn charge(&mut self, task: &Task, for_ms: u64) {
-        let cost = self.cost(task, for_ms);
-        self.backlogs[task.work.tenant as usize].clock += cost;
-    }
-
-    /// A region did not get what it was charged for.
-    pub(crate) fn refund(&mut self, task: &Task, for_ms: u64) {
-        let cost = self.cost(task, for_ms);
-        let backlog = &mut self.backlogs[task.work.tenant as usize];
-        backlog.clock = backlog.clock.saturating_sub(cost);
-    }
-
-    /// The largest share of the fleet that it holds of any kind, times how long, for its weight.
-    fn cost(&self, task: &Task, for_ms: u64) -> u128 {
-        let shares = task.work.demand.iter().zip(self.capacity);
-        let largest = shares
-            .map(|(amount, all)| u128::from(*amount) * WHOLE / u128::from(all.max(1)))
-            .max();
-        let weight = self.backlogs[task.work.tenant as usize].weight;
-        largest.unwrap_or(0) * u128::from(for_ms) / u128::from(weight)
     }
 }

@@ -1,7 +1,11 @@
 //! Workers that decide in parallel, and steal from each other when they have nothing to do.
 //!
 //! A region's jobs go to one worker's Chase-Lev deque (Chase and Lev, SPAA 2005). Whoever is idle
-//! takes half of another's deque, at most [`STOLEN_MAX`] jobs at a time.
+//! takes half of another's deque, at most [`STOLEN_MAX`] jobs at a time. On threads, the first of
+//! them takes jobs out of the queues in their order while the others decide, who steal from it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use crossbeam_deque::{Steal, Stealer, Worker};
 
@@ -14,6 +18,12 @@ const STOLEN_MAX: usize = 32;
 
 /// With fewer jobs than this the caller's thread is faster than waking others.
 const THREADS_FROM: usize = 256;
+
+/// After so many jobs another worker is told that there are some.
+const WAKE_EVERY: usize = 128;
+
+/// The most that are decided in a round.
+const ROUND_MAX: usize = 16_384;
 
 /// One worker.
 struct Seat {
@@ -61,6 +71,28 @@ impl Seat {
         }
         true
     }
+
+    /// Decides what there is until no more will come.
+    fn decide(&mut self, all: &[Stealer<Task>], places: Places<'_>, complete: &AtomicBool) {
+        loop {
+            let last = complete.load(Ordering::Acquire);
+            while self.step(all, places) {}
+            if last {
+                return;
+            }
+            thread::park();
+        }
+    }
+}
+
+/// Tells the others that no more will come, however the one that brings it ends.
+struct Complete<'a>(&'a AtomicBool, Vec<thread::Thread>);
+
+impl Drop for Complete<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+        self.1.iter().for_each(thread::Thread::unpark);
+    }
 }
 
 /// All workers.
@@ -68,7 +100,6 @@ pub(crate) struct Crew {
     seats: Vec<Seat>,
     stealers: Vec<Stealer<Task>>,
     in_turns: bool,
-    waiting: usize,
 }
 
 impl Crew {
@@ -88,7 +119,6 @@ impl Crew {
             seats,
             stealers,
             in_turns: false,
-            waiting: 0,
         }
     }
 
@@ -96,38 +126,67 @@ impl Crew {
         self.in_turns = true;
     }
 
-    /// Gives a job to the worker of its region.
-    pub(crate) fn give(&mut self, task: Task) {
-        let worker = task.work.tenant as usize % self.seats.len();
-        self.seats[worker].deque.push(task);
-        self.waiting += 1;
-    }
-
-    /// How many were given since the last [`run`](Self::run).
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting
-    }
-
-    /// All decide until nothing is left.
-    pub(crate) fn run(&mut self, places: Places<'_>) {
-        let count = std::mem::take(&mut self.waiting);
-        let all = &self.stealers;
-        if self.in_turns || self.seats.len() == 1 || count < THREADS_FROM {
+    /// Decides all that `next` brings; `false` if it brings nothing.
+    pub(crate) fn run(
+        &mut self,
+        places: Places<'_>,
+        next: &mut dyn FnMut() -> Option<Task>,
+    ) -> bool {
+        let alone = self.in_turns || self.seats.len() == 1;
+        let most = if alone { ROUND_MAX } else { THREADS_FROM };
+        let count = self.give(most, next);
+        if count == 0 {
+            return false;
+        }
+        if alone || count < most {
             let mut busy = true;
             while busy {
                 busy = false;
                 for seat in &mut self.seats {
-                    busy |= seat.step(all, places);
+                    busy |= seat.step(&self.stealers, places);
                 }
             }
-            return;
+        } else {
+            self.run_on_threads(places, next);
         }
-        std::thread::scope(|scope| {
-            let (first, others) = self.seats.split_at_mut(1);
+        true
+    }
+
+    /// Gives jobs to the workers of their regions.
+    fn give(&mut self, most: usize, next: &mut dyn FnMut() -> Option<Task>) -> usize {
+        for count in 0..most {
+            let Some(task) = next() else {
+                return count;
+            };
+            let worker = task.work.tenant as usize % self.seats.len();
+            self.seats[worker].deque.push(task);
+        }
+        most
+    }
+
+    fn run_on_threads(&mut self, places: Places<'_>, next: &mut dyn FnMut() -> Option<Task>) {
+        let all = &self.stealers;
+        let complete = AtomicBool::new(false);
+        let Some((first, others)) = self.seats.split_first_mut() else {
+            return;
+        };
+        thread::scope(|scope| {
+            let mut end = Complete(&complete, Vec::new());
             for seat in others {
-                scope.spawn(move || while seat.step(all, places) {});
+                let handle = scope.spawn(|| seat.decide(all, places, &complete));
+                end.1.push(handle.thread().clone());
             }
-            while first[0].step(all, places) {}
+            for count in THREADS_FROM..ROUND_MAX {
+                let Some(task) = next() else {
+                    break;
+                };
+                first.deque.push(task);
+                if count.is_multiple_of(WAKE_EVERY) {
+                    end.1[count / WAKE_EVERY % end.1.len()].unpark();
+                }
+            }
+            drop(end);
+            while first.step(all, places) {}
         });
     }
 
