@@ -17,5 +17,5 @@ mod n7_discovery_away;
 mod n8_bad_input;
 mod n9_many;
 mod other_machines;
-mod secrets;
 mod page;
+mod secrets;
