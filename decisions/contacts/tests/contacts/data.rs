@@ -1,14 +1,19 @@
 //! The real problems: a day of 78 satellites over 15 stations, and weeks of the Deep Space Network.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use contacts::satnet::{self, Network};
 use contacts::{Contact, Problem, Request, Site};
 
-/// A file of the shared data: `$ORRERY_SHARED`, or `../shared/data` beside the repository.
+/// A file of the shared data: `$ORRERY_SHARED`, or `shared/data` beside the repository.
 pub(crate) fn read(path: &str) -> String {
-    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data"));
+    // The tests of another crate, which lies less deep, read it too.
+    let beside = || {
+        let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let mut places = above.map(|folder| folder.join("shared/data"));
+        places.find(|place| place.is_dir()).unwrap_or_default()
+    };
     let root = std::env::var("ORRERY_SHARED").map_or_else(|_| beside(), PathBuf::from);
     let path = root.join(path);
     std::fs::read_to_string(&path)
