@@ -183,6 +183,19 @@ fn an_operator_steers_a_real_fleet_from_the_command_line() {
         &["sleeper: gone"],
     );
 
+    // The same from a spec that was made for us.
+    fleet.sees(
+        "orrery init napper -- sleep 600 && orrery apply napper.toml --wait 20s",
+        &["napper", "1/1"],
+    );
+    let (_, words) = fleet.run(1, "orrery init napper");
+    assert!(words.contains("hint: give another name"), "{words}");
+    fleet.sees(
+        "orrery delete napper && orrery wait --for gone napper",
+        &["gone"],
+    );
+    fleet.run(4, "orrery ui echo");
+
     // What is refused is refused by the real scheduling with the same codes.
     let (_, words) = fleet.run(5, "orrery scale echo -- -3");
     assert!(words.contains("hint: "), "{words}");

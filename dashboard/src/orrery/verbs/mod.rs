@@ -7,6 +7,7 @@ mod delete;
 mod describe;
 mod events;
 mod explain;
+mod init;
 mod logs;
 mod node;
 mod nodes;
@@ -23,6 +24,7 @@ mod status;
 mod stop;
 mod token;
 mod top;
+mod ui;
 mod wait;
 
 use clap::Subcommand;
@@ -40,6 +42,7 @@ pub(crate) enum Verb {
     Scale(scale::Scale),
     Stop(stop::Stop),
     Restart(restart::Restart),
+    Init(init::Init),
     Apply(apply::Apply),
     Plan(plan::Plan),
     Delete(delete::Delete),
@@ -49,6 +52,7 @@ pub(crate) enum Verb {
     Explain(explain::Explain),
     Wait(wait::Wait),
     Top(top::Top),
+    Ui(ui::Ui),
     Nodes(nodes::Nodes),
     Node(node::Node),
     Release(release::Release),
@@ -71,6 +75,7 @@ impl Verb {
             Self::Scale(verb) => verb.run(session).await,
             Self::Stop(verb) => verb.run(session).await,
             Self::Restart(verb) => verb.run(session).await,
+            Self::Init(verb) => verb.run(session),
             Self::Apply(verb) => verb.run(session).await,
             Self::Plan(verb) => verb.run(session).await,
             Self::Delete(verb) => verb.run(session).await,
@@ -80,6 +85,7 @@ impl Verb {
             Self::Explain(verb) => verb.run(session).await,
             Self::Wait(verb) => verb.run(session).await,
             Self::Top(verb) => verb.run(session).await,
+            Self::Ui(verb) => verb.run(session).await,
             Self::Nodes(verb) => verb.run(session).await,
             Self::Node(verb) => verb.run(session).await,
             Self::Release(verb) => verb.run(session).await,
