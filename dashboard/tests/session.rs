@@ -194,7 +194,7 @@ fn an_operator_steers_a_real_fleet_from_the_command_line() {
         "orrery delete napper && orrery wait --for gone napper",
         &["gone"],
     );
-    fleet.run(4, "orrery ui echo");
+    fleet.run(3, "orrery ui echo");
 
     // What is refused is refused by the real scheduling with the same codes.
     let (_, words) = fleet.run(5, "orrery scale echo -- -3");
@@ -277,6 +277,19 @@ fn tokens_and_roles_are_made_and_taken_back_from_the_command_line() {
     fleet.run(5, "orrery role delete releaser");
     fleet.sees(&format!("orrery token revoke {id}"), &["revoked"]);
     fleet.sees("orrery token list --all", &["revoked"]);
+}
+
+#[test]
+fn the_page_of_something_is_where_ui_says_it_is() {
+    let fleet = Fleet::with(&["dashboard"]);
+    fleet.sees(
+        "orrery wait dashboard && orrery wait echo",
+        &["1 of 1 healthy"],
+    );
+    fleet.sees("orrery ui -q", &["http://127.0.0.1:"]);
+    fleet.sees("orrery ui echo -q", &["/services/echo"]);
+    fleet.sees("orrery ui echo.1 -q", &["/instances/echo.1.1"]);
+    fleet.run(3, "orrery ui ehco");
 }
 
 #[test]
