@@ -134,10 +134,12 @@ impl Engine {
     }
 
     pub(crate) async fn delete_rule(&self, name: &str) -> Result<(), Error> {
-        self.commit(vec![Op::delete(format!("rule/{name}"))])
-            .await?;
+        let alerts = self.alerts().into_iter().filter(|a| a.rule == name);
+        let mut ops: Vec<Op> = alerts.map(|alert| Op::delete(key(&alert))).collect();
+        ops.push(Op::delete(format!("rule/{name}")));
+        self.commit(ops).await?;
         self.rules.write().remove(name);
-        self.alerts.lock().forget(name);
+        self.alerts.lock().keep(|other| other != name);
         Ok(())
     }
 
@@ -164,18 +166,26 @@ impl Engine {
             let groups: Vec<(Labels, f64)> = groups
                 .filter_map(|series| Some((series.labels, series.points.last()?.value)))
                 .collect();
-            let changed = self.alerts.lock().judge(&rule, &groups, now_ms);
+            // What fires is on disk before anybody sees it: a restart tells nothing else.
+            let mut alerts = self.alerts.lock().clone();
+            let changed = alerts.judge(&rule, &groups, now_ms);
+            for alert in &changed {
+                self.remember(alert).await;
+            }
+            let rules = self.rules.read();
+            alerts.keep(|name| rules.contains_key(name));
+            *self.alerts.lock() = alerts;
+            drop(rules);
             for alert in changed {
-                self.tell(&rule, alert).await;
+                self.tell(&rule, alert);
             }
         }
     }
 
-    async fn tell(&self, rule: &Rule, alert: AlertInfo) {
-        let key = format!("alert/{}/{}", alert.rule, text(&alert.labels));
+    async fn remember(&self, alert: &AlertInfo) {
         let op = match alert.state {
-            AlertState::Firing => json(&alert).map(|bytes| Op::put(key, bytes)),
-            _ => Ok(Op::delete(key)),
+            AlertState::Firing => json(alert).map(|bytes| Op::put(key(alert), bytes)),
+            _ => Ok(Op::delete(key(alert))),
         };
         let kept = match op {
             Ok(op) => self.commit(vec![op]).await,
@@ -184,6 +194,9 @@ impl Engine {
         if let Err(error) = kept {
             tracing::warn!(%error, "an alert may be told again after a restart");
         }
+    }
+
+    fn tell(&self, rule: &Rule, alert: AlertInfo) {
         if alert.state != AlertState::Pending && !rule.webhook.is_empty() {
             let notice = Notice {
                 webhook: rule.webhook.clone(),
@@ -199,6 +212,11 @@ impl Engine {
         // Nobody may be watching.
         let _ = self.changes.send(alert);
     }
+}
+
+/// Where an alert that fires is kept.
+fn key(alert: &AlertInfo) -> String {
+    format!("alert/{}/{}", alert.rule, text(&alert.labels))
 }
 
 fn text(labels: &Labels) -> String {

@@ -11,7 +11,7 @@ use crate::base::Labels;
 const RESOLVED_MS: u64 = 15 * 60_000;
 
 /// The alerts of all rules.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Alerts(BTreeMap<(String, Labels), AlertInfo>);
 
 impl Alerts {
@@ -26,8 +26,8 @@ impl Alerts {
     }
 
     /// A rule that is gone has no alerts.
-    pub(crate) fn forget(&mut self, rule: &str) {
-        self.0.retain(|(name, _), _| name != rule);
+    pub(crate) fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.0.retain(|(name, _), _| is_there(name));
     }
 
     /// Takes in what a rule's query gives now, and returns the alerts whose state changed.
@@ -194,7 +194,7 @@ mod tests {
         let told = alerts.judge(&rule, &[group("c", 2.0)], 1);
         assert_eq!(states(&told), [AlertState::Resolved]);
         assert_eq!(told[0].labels["instance"], "a");
-        alerts.forget("r");
+        alerts.keep(|name| name != "r");
         assert!(alerts.list().is_empty());
     }
 
