@@ -10,14 +10,14 @@
 
 mod marked;
 
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -389,31 +389,50 @@ pub async fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
 /// If it does not build.
 #[must_use]
 pub fn workspace_binary(package: &str) -> String {
-    // Cargo is asked once in a process, because it may have to wait for whoever else builds.
-    static BUILT: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
-    let mut built = BUILT.lock();
-    let path = built
-        .entry(package.to_owned())
-        .or_insert_with(|| build(package));
-    path.clone()
+    workspace_binaries().join(package).display().to_string()
 }
 
-fn build(package: &str) -> String {
-    // The test itself is target/<profile>/deps/<name>.
-    let test = std::env::current_exe().expect("a path of this test");
-    let profile = test.ancestors().nth(2).expect("a folder of binaries");
+/// Where the binaries of this workspace are: built if need be, in the profile of the test.
+///
+/// `cargo xtask test` built them before the first test, and says so in `XTASK_BUILT`.
+///
+/// # Panics
+/// If they do not build.
+#[must_use]
+pub fn workspace_binaries() -> &'static Path {
+    // Cargo is asked once in a process, because it may have to wait for whoever else builds.
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        // The test itself is target/<profile>/deps/<name>.
+        let test = std::env::current_exe().expect("a path of this test");
+        let profile = test.ancestors().nth(2).expect("a folder of binaries");
+        if std::env::var_os("XTASK_BUILT").is_none() {
+            build(profile);
+        }
+        profile.to_owned()
+    })
+}
+
+fn build(profile: &Path) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     // All, as `cargo xtask test` builds them: a part has other features, and is built once more.
-    build.args(["build", "--quiet", "--workspace", "--bins"]);
+    build.args(["build", "--quiet", "--workspace", "--bins", "--target-dir"]);
+    build.arg(profile.parent().expect("a folder of profiles"));
     if profile.ends_with("release") {
         build.arg("--release");
+    }
+    // What Cargo told this test about its package would have build scripts run anew.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            build.env_remove(&*name);
+        }
     }
     let built = build.stdin(Stdio::null()).output().expect("cargo");
     let errors = String::from_utf8_lossy(&built.stderr);
     assert!(
         built.status.success(),
-        "failed to build {package}:\n{errors}"
+        "the workspace does not build:\n{errors}"
     );
-    profile.join(package).display().to_string()
 }

@@ -9,8 +9,7 @@
 mod support;
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use chassis::testing::{Process, Start};
 use support::command_at;
@@ -30,7 +29,7 @@ impl Fleet {
 
     /// With these services beside discovery and echo.
     fn with(others: &[&str]) -> Self {
-        let bins = build();
+        let bins = chassis::testing::workspace_binaries();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let ports = free_ports(3 + others.len());
         let spec = |name: &str, bin: &str, ports: &[u16], after: &str| {
@@ -95,22 +94,6 @@ impl Drop for Fleet {
     fn drop(&mut self) {
         self.process.terminate();
     }
-}
-
-/// Builds what the fleet is made of, as it was configured for this test, and says where it is.
-fn build() -> PathBuf {
-    let bins = Path::new(env!("CARGO_BIN_EXE_orrery")).parent();
-    let bins = bins.expect("a binary is in a folder").to_owned();
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo
-        .args(["build", "--quiet", "--workspace", "--bins"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
-    if bins.ends_with("release") {
-        cargo.arg("--release");
-    }
-    let status = cargo.status().expect("cargo runs");
-    assert!(status.success(), "the fleet cannot be built");
-    bins
 }
 
 fn free_ports(count: usize) -> Vec<u16> {
@@ -215,7 +198,7 @@ fn an_operator_steers_a_real_fleet_from_the_command_line() {
 #[test]
 fn a_release_is_begun_followed_and_taken_back_from_the_command_line() {
     let fleet = Fleet::with(&["release"]);
-    let bins = build();
+    let bins = chassis::testing::workspace_binaries();
     let bins = bins.display();
     fleet.sees("orrery wait echo && orrery wait release", &["healthy"]);
     let v2 = "release start echo --settle 100ms";

@@ -43,6 +43,8 @@ fn run_onto(
     eprintln!("==> {}: {}", step.title, step.line());
     let mut command = step.command(root);
     forget_local_settings(&mut command);
+    // Tests that start binaries of other packages build them, unless this was done before.
+    command.env("XTASK_BUILT", "1");
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -54,6 +54,7 @@ impl Step {
             .args(&self.arguments)
             .current_dir(root)
             .stdin(std::process::Stdio::null());
+        forget_own_package(&mut command);
         command.envs(self.environment.iter().copied());
         if self.quiet {
             command.stdout(std::process::Stdio::null());
@@ -75,6 +76,17 @@ impl Step {
             Ok(())
         } else {
             Err(format!("ended with {status}"))
+        }
+    }
+}
+
+/// What Cargo tells xtask of its package has build scripts of others (ring's) run anew, and with
+/// them much of the workspace is built once more.
+fn forget_own_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
         }
     }
 }

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::process::Command;
-use std::sync::Once;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chassis::testing::{
@@ -27,25 +25,6 @@ pub(crate) struct Fleet {
     passes: SocketAddr,
 }
 
-/// Builds what the fleet runs once for all tests of this process.
-fn build() -> String {
-    static BUILT: Once = Once::new();
-    let scheduling = workspace_binary("scheduling");
-    BUILT.call_once(|| {
-        let _ = workspace_binary("discovery");
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        cargo.args(["build", "--quiet", "--workspace", "--bins"]);
-        if scheduling.contains("/release/") {
-            cargo.arg("--release");
-        }
-        assert!(
-            cargo.status().unwrap().success(),
-            "the agent does not build"
-        );
-    });
-    scheduling
-}
-
 /// A service of the fleet that listens on this port.
 fn service(name: &str, port: u16, after: &str) -> String {
     format!(
@@ -58,7 +37,7 @@ fn service(name: &str, port: u16, after: &str) -> String {
 impl Fleet {
     /// The local node has so many cores, stands in region `here` and is wired to station `a`.
     pub(crate) async fn start(cores: u32) -> Self {
-        let scheduling = build();
+        let scheduling = workspace_binary("scheduling");
         let dir = tempfile::tempdir().unwrap();
         let (discovery, passes) = (fixed_address(), fixed_address());
         let specs = [
@@ -95,7 +74,7 @@ impl Fleet {
 
     /// One more node, in region `there`, with this label.
     pub(crate) async fn agent(&self, name: &str, cores: u32, labels: &str) -> Process {
-        let binary = build().replace("/scheduling", "/agent");
+        let binary = workspace_binary("agent");
         let agent = Start::binary(&binary)
             .env("ORRERY_DATA", self.dir.path().join("data").display())
             .arg(&format!("--node={name}"))

@@ -1,7 +1,6 @@
 //! Scheduling and release die by SIGKILL while something of a release is under way.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use chassis::testing::{PATIENCE, workspace_binary};
@@ -18,9 +17,8 @@ const SERVICES: usize = 6;
 
 /// Echo of version 2, which takes its time to start.
 fn slow_echo() -> Version {
-    let scheduling = PathBuf::from(workspace_binary("scheduling"));
-    let echo = scheduling.with_file_name("server_v2");
-    let script = format!("sleep 0.3; exec {}", echo.display());
+    let echo = workspace_binary("server_v2");
+    let script = format!("sleep 0.3; exec {echo}");
     command("sh", &["-c", &script])
 }
 

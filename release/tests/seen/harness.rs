@@ -4,8 +4,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
-use std::process::Command;
-use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use chassis::testing::{
@@ -26,24 +24,6 @@ pub(crate) struct Fleet {
     args: Vec<String>,
 }
 
-/// Builds what the fleet runs once for all tests of this process.
-fn build() -> String {
-    static BUILT: Once = Once::new();
-    let scheduling = workspace_binary("scheduling");
-    BUILT.call_once(|| {
-        for package in ["discovery", "release"] {
-            let _ = workspace_binary(package);
-        }
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        cargo.args(["build", "--quiet", "--workspace", "--bins"]);
-        if scheduling.contains("/release/") && !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().unwrap().success(), "echo does not build");
-    });
-    scheduling
-}
-
 /// A service of the fleet that listens on these ports.
 fn service(name: &str, bin: &str, replicas: usize, ports: &[u16], after: &str) -> String {
     format!(
@@ -56,7 +36,6 @@ fn service(name: &str, bin: &str, replicas: usize, ports: &[u16], after: &str) -
 impl Fleet {
     /// With so many echoes of version 1, and whatever else `more` says in TOML.
     pub(crate) async fn start(echoes: usize, more: &str) -> Self {
-        build();
         let dir = tempfile::tempdir().unwrap();
         let (discovery, release) = (fixed_address(), fixed_address());
         let first = "\"discovery\"";
@@ -160,7 +139,8 @@ impl Fleet {
 
 fn launch(dir: &TempDir, args: &[String]) -> Process {
     let data = dir.path().join("data");
-    let mut start = Start::binary(&build()).env("ORRERY_DATA", data.display());
+    let mut start =
+        Start::binary(&workspace_binary("scheduling")).env("ORRERY_DATA", data.display());
     for arg in args {
         start = start.arg(arg);
     }

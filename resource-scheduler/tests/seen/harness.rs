@@ -38,9 +38,6 @@ impl Fleet {
     /// nothing to give.
     pub(crate) async fn start(replicas: usize) -> Self {
         let scheduling = workspace_binary("scheduling");
-        for package in ["discovery", "resource-scheduler"] {
-            let _ = workspace_binary(package);
-        }
         let dir = tempfile::tempdir().unwrap();
         let discovery = fixed_address().port();
         let replicas: Vec<SocketAddr> = (0..replicas).map(|_| fixed_address()).collect();

@@ -5,8 +5,6 @@ use std::fs;
 use std::future::Future;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
-use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use chassis::testing::{PATIENCE, Process, Start, end_fleet, processes_with};
@@ -150,30 +148,8 @@ impl Fleet {
     }
 }
 
-/// Builds the services of the fleet once for all tests, with nobody's patience running out.
-fn build_fleet() {
-    static BUILT: Once = Once::new();
-    BUILT.call_once(|| {
-        // This test is target/<profile>/deps/<name>.
-        let test = std::env::current_exe().unwrap();
-        let profile = test.ancestors().nth(2).unwrap();
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        cargo.args(["build", "--quiet", "--target-dir"]);
-        cargo.arg(profile.parent().unwrap());
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        // All, as `cargo xtask test` builds them: a part has other features, and is built again.
-        cargo.args(["--workspace", "--bins"]);
-        assert!(
-            cargo.status().unwrap().success(),
-            "the fleet does not build"
-        );
-    });
-}
-
 fn launch(dir: &Path, args: &[String], env: &[(&str, &str)]) -> Process {
-    build_fleet();
+    let _ = chassis::testing::workspace_binaries();
     let data = dir.join("data");
     let mut start = Start::binary(SCHEDULING)
         .env("ORRERY_DATA", data.display())

@@ -148,6 +148,14 @@ impl Build {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        // Started with `cargo run`, scheduling was told of its own package, in variables for which
+        // some build scripts (ring's) run anew: every service would be built once more.
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&*name);
+            }
+        }
         // Rather where the manifest is: rustup and Cargo look for their settings from there up.
         if let Some(dir) = self.manifest.parent() {
             command.current_dir(dir);
