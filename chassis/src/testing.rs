@@ -392,6 +392,23 @@ pub fn workspace_binary(package: &str) -> String {
     workspace_binaries().join(package).display().to_string()
 }
 
+/// What the command line answers to an operator of the fleet of this discovery: whether it ended
+/// well, and what it wrote, errors after the rest.
+///
+/// # Panics
+/// If it cannot be started.
+#[must_use]
+pub fn orrery(discovery: SocketAddr, token: &str, args: &[&str]) -> (bool, String) {
+    let mut orrery = Command::new(workspace_binary("orrery"));
+    // One that is asked for nothing must not find a fleet that happens to run here.
+    orrery.args(args).args(["--scheduling", NOWHERE]);
+    orrery.args(["--discovery", &discovery.to_string()]);
+    let output = orrery.env("ORRERY_TOKEN", token).output().expect("orrery");
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), text)
+}
+
 /// Where the binaries of this workspace are: built if need be, in the profile of the test.
 ///
 /// `cargo xtask test` built them before the first test, and says so in `XTASK_BUILT`.

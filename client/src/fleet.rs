@@ -4,9 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use configuration::ConfigurationClient;
 use discovery::{DiscoveryClient, QueryArgs, Which};
 use passes::PassesClient;
+use pipelines::PipelinesClient;
 use release::ReleaseClient;
+use resource_scheduler::ResourceSchedulerClient;
 use rpc::{CallOptions, Channel, Code, Credential, Empty, Endpoint, Error, Retry};
 use scheduling::{InstanceState, ListInstancesArgs, SchedulingClient, reason};
 use security::SecurityClient;
@@ -103,6 +106,33 @@ impl Fleet {
         Ok(PassesClient::new(self.channel(passes::SYSTEM_NAME).await?))
     }
 
+    /// Asks configuration, within the handle's own time.
+    ///
+    /// # Errors
+    /// As [`passes`](Self::passes).
+    pub async fn configuration(&self) -> Result<ConfigurationClient, Error> {
+        let client = self.configuration_streams().await?;
+        Ok(client.with(self.options.clone()))
+    }
+
+    /// Asks configuration for a stream, which has no end but its own.
+    ///
+    /// # Errors
+    /// As [`passes`](Self::passes).
+    pub async fn configuration_streams(&self) -> Result<ConfigurationClient, Error> {
+        let channel = self.channel(configuration::SYSTEM_NAME).await?;
+        Ok(ConfigurationClient::new(channel))
+    }
+
+    /// Asks pipelines, within the handle's own time.
+    ///
+    /// # Errors
+    /// As [`passes`](Self::passes).
+    pub async fn pipelines(&self) -> Result<PipelinesClient, Error> {
+        let channel = self.channel(pipelines::SYSTEM_NAME).await?;
+        Ok(PipelinesClient::new(channel).with(self.options.clone()))
+    }
+
     /// Asks release, within the handle's own time.
     ///
     /// # Errors
@@ -120,6 +150,15 @@ impl Fleet {
         Ok(ReleaseClient::new(
             self.channel(release::SYSTEM_NAME).await?,
         ))
+    }
+
+    /// Asks the resource scheduler, within the handle's own time.
+    ///
+    /// # Errors
+    /// As [`passes`](Self::passes).
+    pub async fn resource_scheduler(&self) -> Result<ResourceSchedulerClient, Error> {
+        let channel = self.channel(resource_scheduler::SYSTEM_NAME).await?;
+        Ok(ResourceSchedulerClient::new(channel).with(self.options.clone()))
     }
 
     /// Asks security, within the handle's own time.

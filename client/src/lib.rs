@@ -24,10 +24,13 @@ mod fleet;
 mod service;
 
 pub use addresses::{ADDRESS_VARIABLE, Addresses, DISCOVERY_VARIABLE};
+pub use configuration;
 pub use discovery;
 pub use fleet::Fleet;
 pub use passes;
+pub use pipelines;
 pub use release;
+pub use resource_scheduler;
 pub use scheduling;
 pub use security;
 pub use service::Service;

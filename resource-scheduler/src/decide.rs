@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use model::{CPU_MILLICORES, InstanceId, MEMORY_BYTES, ServiceName};
-use placement::Task;
+use placement::{Cluster, Rejection, Task};
 use scheduling::Placement;
 
 use crate::mirror::Mirror;
@@ -54,7 +54,10 @@ impl Mirror {
         batch: &mut Batch,
     ) -> Result<(), String> {
         let task = task.ok_or("the resource scheduler cannot read what it asks for")?;
-        let choice = self.cluster.decide(&task).map_err(|no| no.to_string())?;
+        let choice = match self.cluster.decide(&task) {
+            Ok(choice) => choice,
+            Err(rejection) => return Err(self.refusal(id, &task, rejection)),
+        };
         batch.placements.push(Placement {
             instance: id.to_string(),
             node: Some(choice.seat.node.to_string()),
@@ -62,6 +65,21 @@ impl Mirror {
         });
         self.ask(id.clone(), &task, choice.seat);
         Ok(())
+    }
+
+    /// As long as the same rules refuse it on as many machines, the same change helps, more or
+    /// less: to look at every machine each time would hold up those that find a place.
+    fn refusal(&mut self, id: &InstanceId, task: &Task, rejection: Rejection) -> String {
+        let service = &id.slot.service;
+        match self.refusals.get(service) {
+            Some((known, why)) if *known == rejection => why.clone(),
+            _ => {
+                let why = refusal(&mut self.cluster, task, &rejection);
+                let known = (rejection, why.clone());
+                self.refusals.insert(service.clone(), known);
+                why
+            }
+        }
     }
 
     fn refuse(&mut self, id: &InstanceId, why: &str, batch: &mut Batch) {
@@ -72,6 +90,14 @@ impl Mirror {
                 why: why.to_owned(),
             });
         }
+    }
+}
+
+/// Why no machine takes it, and the least that would have to change.
+pub(crate) fn refusal(cluster: &mut Cluster, task: &Task, rejection: &Rejection) -> String {
+    match cluster.explain(task).first() {
+        Some(nearest) => format!("{rejection}; the least that would help: {nearest}"),
+        None => rejection.to_string(),
     }
 }
 

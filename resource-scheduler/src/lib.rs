@@ -20,8 +20,8 @@ pub mod reason;
 mod wire;
 
 pub use wire::{
-    ExplainArgs, ExplainReply, LeaderReply, MachineVerdict, PreviewArgs, PreviewReply, ResignReply,
-    StatsReply,
+    CheckVerdict, ExplainArgs, ExplainReply, LeaderReply, MachineVerdict, PreviewArgs,
+    PreviewReply, ResignReply, StatsReply,
 };
 
 /// The name under which discovery knows it.
@@ -38,11 +38,12 @@ rpc::service! {
     /// Where more of something would go, as things are now.
     read 1101 PREVIEW_PROCEDURE preview(PreviewArgs) -> PreviewReply;
     /// Why something is where it is, or what would have to change for it to find a place.
-    read 1102 EXPLAIN_PROCEDURE explain(ExplainArgs) -> ExplainReply;
     /// How it does.
     read 1103 STATS_PROCEDURE stats(rpc::Empty) -> StatsReply;
     /// Which replica decides.
     read 1104 LEADER_PROCEDURE leader(rpc::Empty) -> LeaderReply;
     /// Lets another replica decide.
     write 1105 RESIGN_PROCEDURE resign(rpc::Empty) -> ResignReply;
+    /// Why something is where it is, or what would have to change for it to find a place.
+    read 1106 EXPLAIN_PROCEDURE explain(ExplainArgs) -> ExplainReply;
 }

@@ -7,7 +7,7 @@ use model::{
     Affinity, Duty, Effect, Gpus, InstanceId, LicenseTier, NodeId, NodeStatus, ServiceName, Spread,
     Strength, Taint, Topology, Wish, Wishes,
 };
-use placement::{Cluster, Expected, Facts, Machine, Seat, Settings, Task};
+use placement::{Cluster, Expected, Facts, Machine, Rejection, Seat, Settings, Task};
 use scheduling::{MachineInfo, NodeFactsInfo, PlacementsItem, ServiceWishes, TaskInfo};
 
 use crate::queue::Queue;
@@ -21,6 +21,8 @@ pub(crate) struct Mirror {
     expected: Vec<Expected>,
     instances: BTreeMap<InstanceId, Known>,
     pub(crate) queue: Queue,
+    /// Why the last one of a service found no place, in words.
+    pub(crate) refusals: BTreeMap<ServiceName, (Rejection, String)>,
     /// Where the leader has placed what scheduling has not confirmed yet.
     asked: BTreeMap<InstanceId, Seat>,
     /// Whether everything was told once.
@@ -62,6 +64,7 @@ impl Mirror {
             if let Ok(name) = ServiceName::new(name) {
                 self.services.remove(&name);
                 self.replicas.remove(&name);
+                self.refusals.remove(&name);
             }
         }
         if has_news {
@@ -124,6 +127,7 @@ impl Mirror {
                     ..task(&name, asked)
                 };
                 self.replicas.insert(name.clone(), wishes.replicas);
+                self.refusals.remove(&name);
                 self.services.insert(name, task);
                 self.queue.stir();
             }
@@ -279,6 +283,7 @@ pub(crate) fn task(service: &ServiceName, wishes: Wishes) -> Task {
     Task {
         group: service.to_string(),
         class: wishes.class,
+        tenant: wishes.tenant,
         pool: wishes.pool,
         node: None,
         request: wishes.request,

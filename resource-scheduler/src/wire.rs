@@ -27,9 +27,12 @@ pub struct PreviewReply {
 /// Why it is where it is, or nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
 pub struct ExplainArgs {
-    /// A service (where one more of it would go), or an instance.
+    /// A service (where one more of it would go), or an instance. A service need not exist if
+    /// `wishes` says what it asks for.
     pub target: String,
-    /// Machines to list, the nearest first.
+    /// What one instance asks for, as JSON of `model::Wishes`; absent: what the service asks for.
+    pub wishes: Option<String>,
+    /// Machines to list, the best or nearest first.
     pub machines_max: u32,
 }
 
@@ -42,6 +45,10 @@ pub struct ExplainReply {
     pub node: Option<String>,
     /// In a sentence.
     pub because: String,
+    /// When no machine takes it: the least that would have to change, and where; empty otherwise.
+    pub least: String,
+    /// How many machines there are that could be listed.
+    pub machines_all: u64,
     /// The machines, the best or nearest first.
     pub machines: Vec<MachineVerdict>,
 }
@@ -53,8 +60,19 @@ pub struct MachineVerdict {
     pub node: String,
     /// Whether it would take it.
     pub fits: bool,
-    /// What is checked, in order, each with its margin, or with what would have to change.
-    pub checks: Vec<String>,
+    /// Every rule, in order.
+    pub checks: Vec<CheckVerdict>,
+}
+
+/// What one rule says of it on one machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
+pub struct CheckVerdict {
+    /// The rule.
+    pub rule: String,
+    /// Whether it is kept.
+    pub holds: bool,
+    /// What is left, or what would have to change.
+    pub says: String,
 }
 
 /// How it does.

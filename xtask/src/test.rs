@@ -107,8 +107,12 @@ fn run(invocation: &Invocation) -> Result<(), String> {
     packages::ensure()?;
 
     // Tests of the fleet start real binaries of other packages, which no test target would build.
+    // Together with all tests, because alone they have fewer features and all is built twice.
     if !selection.quick {
-        let build = Step::cargo("build", "build --workspace --bins");
+        let build = match selection.is_everything() {
+            true => Step::cargo("build", "build --workspace --bins --tests"),
+            false => Step::cargo("build", "build --workspace --bins"),
+        };
         build
             .run(root)
             .map_err(|why| format!("`{}` {why}", build.line()))?;

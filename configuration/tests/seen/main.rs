@@ -3,5 +3,6 @@
 mod common;
 mod interface;
 mod kills;
+mod operators;
 mod values;
 mod watches;

@@ -63,6 +63,15 @@ impl SpecFile {
     /// # Errors
     /// `Refused`, with a drawing of the place that makes none.
     pub(crate) fn checked(&self) -> Result<&str, Failure> {
+        self.specs()?;
+        Ok(&self.text)
+    }
+
+    /// What is in it, once everything makes sense that can be judged without the fleet.
+    ///
+    /// # Errors
+    /// As [`checked`](Self::checked).
+    pub(crate) fn specs(&self) -> Result<Vec<ServiceSpec>, Failure> {
         let table = DeTable::parse(&self.text).map_err(|e| self.wrong(&e))?;
         let specs = if table.get_ref().contains_key("service") {
             let several: Several = toml::from_str(&self.text).map_err(|e| self.wrong(&e))?;
@@ -76,7 +85,7 @@ impl SpecFile {
                 return Err(self.draw(span, &format!("{}: {}", error.field, error.why), None));
             }
         }
-        Ok(&self.text)
+        Ok(specs)
     }
 
     /// A refusal of scheduling that begins with the path of a field, with a drawing of the place.

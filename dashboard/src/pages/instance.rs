@@ -13,7 +13,7 @@ use maud::{Markup, html};
 use rpc::CallOptions;
 use serde_json::json;
 
-use super::{Asked, Page, Problem, button, dangerous, events, instances, moment, path};
+use super::{Asked, Page, Problem, button, dangerous, events, instances, moment, path, placement};
 use crate::sessions::Session;
 
 /// Lines and events that are shown.
@@ -35,6 +35,7 @@ async fn page(session: &Session, id: &str) -> Result<Page, Problem> {
     let fleet = session.look.fleet().await?;
     let target = id.to_owned();
     let explained = fleet.scheduling().explain(&ExplainArgs { target }).await?;
+    let machines = placement::of(&fleet, id).await;
     let events = events_of(&fleet, None, Some(id)).await?;
     let lines = lines_of(&fleet, id).await;
     let (lines, silent) = match lines {
@@ -42,12 +43,14 @@ async fn page(session: &Session, id: &str) -> Result<Page, Problem> {
         Err(error) => (Vec::new(), Some(error.message)),
     };
     let data = json!({
-        "instance": known, "explained": explained, "events": events, "lines": lines,
+        "instance": known, "explained": explained, "placement": machines, "events": events,
+        "lines": lines,
     });
     let main = html! {
         h1 { (id) }
         @if let Some(instance) = &known { (facts(instance)) (actions(session, instance)) }
         (because(&explained))
+        (placement::machines(machines.as_ref()))
         h2 { "What happened" }
         (events::table(&events.iter().collect::<Vec<_>>()))
         h2 { "What it wrote" }

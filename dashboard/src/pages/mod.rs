@@ -10,6 +10,7 @@ pub(crate) mod instance;
 pub(crate) mod instances;
 pub(crate) mod nodes;
 pub(crate) mod pending;
+mod placement;
 mod problem;
 pub(crate) mod release;
 pub(crate) mod releases;

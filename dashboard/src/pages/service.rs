@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::fleet::health;
 use super::instance::{because, events_of};
-use super::{Asked, Page, Problem, button, dangerous, events, hidden, instances, path};
+use super::{Asked, Page, Problem, button, dangerous, events, hidden, instances, path, placement};
 use crate::sessions::Session;
 
 pub(crate) async fn show(Path(name): Path<String>, asked: Asked) -> Response {
@@ -26,19 +26,23 @@ async fn page(session: &Session, name: String) -> Result<Page, Problem> {
     let target = args.name.clone();
     let explained = scheduling.explain(&ExplainArgs { target }).await?;
     let events = events_of(&fleet, Some(&args.name), None).await?;
+    let machines = placement::of(&fleet, &args.name).await;
     let newest = newest(&service);
     let main = html! {
         h1 { (args.name) " " (health(&service.service)) }
         p { (service.service.artifact) }
         (actions(session, &service))
         (because(&explained))
+        (placement::machines(machines.as_ref()))
         h2 { "Instances" }
         (instances::table(&newest))
         h2 { "What happened" }
         (events::table(&events.iter().collect::<Vec<_>>()))
         details { summary { "Spec" } pre { (service.spec) } }
     };
-    let data = json!({ "service": service, "explained": explained, "events": events });
+    let data = json!({
+        "service": service, "explained": explained, "placement": machines, "events": events,
+    });
     let command = format!("orrery explain {}", args.name);
     Ok(Page::new(&args.name, &command, &data, main))
 }

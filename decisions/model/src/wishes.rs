@@ -11,6 +11,9 @@ use crate::{Class, GpuRequest, LicenseTier, Requirement, Resources, Toleration};
 pub struct Wishes {
     /// How much it matters.
     pub class: Class,
+    /// Whose quota it counts against; empty: nobody's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tenant: String,
     /// Machines of this pool only.
     pub pool: String,
     /// How much of what is kept for it; of what is not named, as much as it is limited to.

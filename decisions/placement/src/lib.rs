@@ -45,6 +45,6 @@ pub use cluster::outlook::Expected;
 pub use cluster::{Choice, Cluster, PlaceError};
 pub use machine::{Facts, Machine};
 pub use model::{Affinity, Spread, Strength, Topology, Wish};
-pub use settings::{Settings, Weights};
+pub use settings::{GPU_MILLI, INSTANCES, Settings, Weights};
 pub use task::{Seat, Task, Wanted};
-pub use verdict::{Change, Filter, Margin, Rejection, Verdict};
+pub use verdict::{Change, Check, Filter, Margin, Rejection, Report, Verdict};

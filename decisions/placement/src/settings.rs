@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use model::Resources;
 use serde::{Deserialize, Serialize};
+
+/// In a quota: how many instances.
+pub const INSTANCES: &str = "instances";
+/// In a quota: thousandths of graphics processors.
+pub const GPU_MILLI: &str = "gpu_milli";
 
 /// How the fleet is to be filled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +20,9 @@ pub struct Settings {
     /// How much of a resource may be promised on machines with [`crate::Facts::overcommit`], in
     /// percent of what is there; what is not named is promised once.
     pub overcommit_percent: BTreeMap<String, u32>,
+    /// How much each tenant may have at once, all machines together: amounts by their names, and
+    /// [`INSTANCES`] and [`GPU_MILLI`]. What is not named has no limit.
+    pub quotas: BTreeMap<String, Resources>,
     /// What counts how much when a place is chosen.
     pub weights: Weights,
     /// The same for some pools.
@@ -27,6 +36,7 @@ impl Default for Settings {
         Self {
             headroom_percent: 15,
             overcommit_percent: BTreeMap::new(),
+            quotas: BTreeMap::new(),
             weights: Weights::default(),
             pools: BTreeMap::new(),
             scores_max: 16_000_000,

@@ -14,6 +14,8 @@ pub struct Task {
     pub group: String,
     /// How much it matters.
     pub class: Class,
+    /// Whose quota it counts against; empty: nobody's.
+    pub tenant: String,
     /// Machines of this pool only.
     pub pool: String,
     /// This machine and no other.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use model::{Duty, NodeStatus, Requirement, Taint};
+use model::{Duty, NodeId, NodeStatus, Requirement, Taint};
 use serde::{Deserialize, Serialize};
 
 /// The rules that a place has to keep, in the order in which they are checked.
@@ -34,11 +34,13 @@ pub enum Filter {
     Affinity,
     /// The zones stay even.
     Spread,
+    /// Its tenant has not used up what it may have; the same on every machine.
+    Quota,
 }
 
 impl Filter {
     /// All of them, in the order in which they are checked.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Status,
         Self::Pool,
         Self::Labels,
@@ -51,6 +53,7 @@ impl Filter {
         Self::Gpu,
         Self::Affinity,
         Self::Spread,
+        Self::Quota,
     ];
 
     /// Whether a machine that fails it could never take the task, however empty it were.
@@ -75,12 +78,56 @@ impl fmt::Display for Filter {
             Self::Gpu => "gpu",
             Self::Affinity => "affinity",
             Self::Spread => "spread",
+            Self::Quota => "quota",
         })
     }
 }
 
-/// How a filter answers.
+/// How a filter answers: with what is left, or with the first thing that would have to change.
 pub type Verdict = Result<Margin, Change>;
+
+/// What one rule says of a task on a machine, completely.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// The rule.
+    pub filter: Filter,
+    /// What is left, or all that would have to change for the rule to be kept.
+    pub outcome: Result<Margin, Vec<Change>>,
+}
+
+/// What one machine says to a task: every rule, also after one refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The machine.
+    pub node: NodeId,
+    /// How good it is, to compare; `None` where a rule refuses.
+    pub score: Option<i64>,
+    /// All rules, in their order.
+    pub checks: Vec<Check>,
+}
+
+impl Report {
+    /// All that would have to change for the machine to take the task; nothing when it does.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.checks
+            .iter()
+            .flat_map(|check| check.outcome.as_ref().err().into_iter().flatten())
+    }
+
+    /// How big all these changes are together, see [`Change::size`].
+    #[must_use]
+    pub fn effort(&self) -> u32 {
+        self.changes().map(Change::size).sum()
+    }
+}
+
+/// In words: what would have to change on which machine.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let changes: Vec<String> = self.changes().map(ToString::to_string).collect();
+        write!(f, "on {}: {}", self.node, changes.join(", and "))
+    }
+}
 
 /// How much room was left when a filter was passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +150,39 @@ pub enum Margin {
     Tiers(u8),
     /// So many more of the group fit into this zone before another has to catch up.
     Skew(u32),
+}
+
+impl fmt::Display for Margin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Free => write!(f, "yes"),
+            Self::Left { resource, amount } => write!(f, "{} left", quantity(resource, *amount)),
+            Self::GpusLeft { milli } => write!(f, "{milli} thousandths of a gpu left"),
+            Self::Tiers(0) => write!(f, "just enough"),
+            Self::Tiers(tiers) => write!(f, "{tiers} above what is needed"),
+            Self::Skew(0) => write!(f, "no more after this one until other zones catch up"),
+            Self::Skew(more) => write!(f, "{more} more until other zones have to catch up"),
+        }
+    }
+}
+
+/// An amount as a person says it; binary units, rounded up, because less would not do.
+fn quantity(resource: &str, amount: u64) -> String {
+    match resource {
+        model::CPU_MILLICORES => format!("{amount} millicores of cpu"),
+        model::MEMORY_BYTES => format!("{} of memory", bytes(amount)),
+        model::DISK_BYTES => format!("{} of disk", bytes(amount)),
+        other => format!("{amount} {other}"),
+    }
+}
+
+fn bytes(amount: u64) -> String {
+    const UNITS: [(u32, &str); 3] = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let unit = UNITS.iter().find(|(shift, _)| amount >> shift >= 10);
+    match unit {
+        Some((shift, name)) => format!("{} {name}", amount.div_ceil(1 << shift)),
+        None => format!("{amount} bytes"),
+    }
 }
 
 /// The smallest change that would make a filter pass.
@@ -130,7 +210,12 @@ pub enum Change {
     /// The task has to take this model; empty: to do without.
     GpuModel(String),
     /// Whoever has this port has to leave it.
-    FreePort(u16),
+    FreePort {
+        /// Which one.
+        port: u16,
+        /// Who has it, where that was looked up.
+        holder: Option<String>,
+    },
     /// So much has to become free.
     Free {
         /// Of what.
@@ -138,7 +223,7 @@ pub enum Change {
         /// How much, in its unit.
         amount: u64,
     },
-    /// Even empty the machine is too small: the task has to ask for so much less.
+    /// Even empty the machine is too small: the task has to ask for so much less to fit in now.
     Shrink {
         /// Of what.
         resource: Arc<str>,
@@ -150,7 +235,8 @@ pub enum Change {
         /// Thousandths.
         milli: u64,
     },
-    /// Even empty the machine has too few graphics processors: so many thousandths fewer.
+    /// Even empty the machine has too few graphics processors: so many thousandths fewer to fit in
+    /// now.
     ShrinkGpus {
         /// Thousandths.
         milli: u64,
@@ -167,6 +253,15 @@ pub enum Change {
         /// Which group.
         group: String,
     },
+    /// The quota has to be so much larger, or so much of it given back.
+    RaiseQuota {
+        /// Whose.
+        tenant: String,
+        /// Of what.
+        resource: Arc<str>,
+        /// By how much, in its unit.
+        amount: u64,
+    },
     /// The skew that is allowed has to be so much larger, or other zones have to catch up.
     RaiseSkew {
         /// By how much.
@@ -182,9 +277,9 @@ impl Change {
         match self {
             Self::Tolerate(_) | Self::AllowZone(_) | Self::RaiseSkew { .. } => 1,
             Self::AllowRegion(_) | Self::Pool(_) | Self::GpuModel(_) => 2,
-            Self::Label(_) | Self::Open(_) | Self::FreePort(_) => 2,
+            Self::Label(_) | Self::Open(_) | Self::FreePort { .. } => 2,
             Self::Free { .. } | Self::FreeGpus { .. } => 2,
-            Self::MoveAway { .. } | Self::Invite { .. } => 3,
+            Self::MoveAway { .. } | Self::Invite { .. } | Self::RaiseQuota { .. } => 3,
             Self::Shrink { .. } | Self::ShrinkGpus { .. } => 4,
             Self::Recover(_) | Self::License { .. } => 5,
         }
@@ -211,13 +306,26 @@ impl fmt::Display for Change {
             Self::License { tiers } => write!(f, "raise the machine's licence by {tiers}"),
             Self::GpuModel(model) if model.is_empty() => write!(f, "do without a gpu"),
             Self::GpuModel(model) => write!(f, "allow gpu model {model:?}"),
-            Self::FreePort(port) => write!(f, "free port {port}"),
-            Self::Free { resource, amount } => write!(f, "free {amount} {resource}"),
-            Self::Shrink { resource, amount } => write!(f, "ask for {amount} {resource} less"),
+            Self::FreePort { port, holder } => match holder {
+                Some(holder) => write!(f, "free port {port}, which {holder} has"),
+                None => write!(f, "free port {port}"),
+            },
+            Self::Free { resource, amount } => write!(f, "free {}", quantity(resource, *amount)),
+            Self::Shrink { resource, amount } => {
+                write!(f, "ask for {} less", quantity(resource, *amount))
+            }
             Self::FreeGpus { milli } => write!(f, "free {milli} thousandths of a gpu"),
             Self::ShrinkGpus { milli } => write!(f, "ask for {milli} thousandths of a gpu less"),
             Self::MoveAway { group, count } => write!(f, "move {count} of {group:?} away"),
             Self::Invite { group } => write!(f, "place one of {group:?} here first"),
+            Self::RaiseQuota {
+                tenant,
+                resource,
+                amount,
+            } => {
+                let more = quantity(resource, *amount);
+                write!(f, "raise the quota of {tenant} by {more}")
+            }
             Self::RaiseSkew { by } => write!(f, "allow a skew larger by {by}"),
         }
     }

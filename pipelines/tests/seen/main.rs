@@ -3,6 +3,7 @@
 mod harness;
 mod kills;
 mod lifecycle;
+mod operators;
 mod plans;
 mod refusals;
 mod rescales;

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 pub(crate) struct Fleet {
     pub(crate) scheduling: Process,
     pub(crate) replicas: Vec<SocketAddr>,
+    discovery: u16,
     dir: TempDir,
 }
 
@@ -37,16 +38,22 @@ impl Fleet {
     /// With so many replicas of the resource scheduler, one of which leads. The machine itself has
     /// nothing to give.
     pub(crate) async fn start(replicas: usize) -> Self {
+        Self::start_with(replicas, "").await
+    }
+
+    /// The same, with this environment for the resource scheduler.
+    pub(crate) async fn start_with(replicas: usize, env: &str) -> Self {
         let scheduling = workspace_binary("scheduling");
         let dir = tempfile::tempdir().unwrap();
         let discovery = fixed_address().port();
         let replicas: Vec<SocketAddr> = (0..replicas).map(|_| fixed_address()).collect();
         let ports: Vec<u16> = replicas.iter().map(SocketAddr::port).collect();
         // Nobody asks whether it lives: what a hang does is to be seen.
-        let more = "after = [\"discovery\"]\nprobes.liveness.kind = \"none\"";
+        let more =
+            format!("after = [\"discovery\"]\nprobes.liveness.kind = \"none\"\nenv = {{ {env} }}");
         let specs = [
             service("discovery", &[discovery], ""),
-            service("resource-scheduler", &ports, more),
+            service("resource-scheduler", &ports, &more),
         ];
         let file = dir.path().join("fleet.toml");
         fs::write(&file, specs.concat()).unwrap();
@@ -60,10 +67,26 @@ impl Fleet {
         let fleet = Self {
             scheduling,
             replicas,
+            discovery,
             dir,
         };
         fleet.leader().await;
         fleet
+    }
+
+    /// For the command line: where everything is.
+    pub(crate) fn addresses(&self) -> [String; 2] {
+        [
+            format!("--scheduling={}", self.scheduling.address()),
+            format!("--discovery=127.0.0.1:{}", self.discovery),
+        ]
+    }
+
+    /// Writes a file; its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
     }
 
     pub(crate) fn client(&self) -> SchedulingClient {

@@ -4,4 +4,5 @@ mod certificates;
 mod common;
 mod interface;
 mod kills;
+mod operators;
 mod secrets;

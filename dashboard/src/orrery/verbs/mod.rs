@@ -1,8 +1,10 @@
 //! The verbs, one file each, all alike: the arguments, what is asked, how the answer is shown.
 
 mod apply;
+mod audit;
 mod call;
 mod completions;
+mod config;
 mod delete;
 mod describe;
 mod events;
@@ -12,6 +14,7 @@ mod logs;
 mod node;
 mod nodes;
 mod passes;
+mod pipelines;
 mod plan;
 mod ps;
 mod release;
@@ -56,11 +59,15 @@ pub(crate) enum Verb {
     Nodes(nodes::Nodes),
     Node(node::Node),
     Release(release::Release),
+    Config(config::Config),
     Passes(passes::Passes),
+    #[command(alias = "pipeline")]
+    Pipelines(Box<pipelines::Pipelines>),
     Token(token::Token),
     Role(role::Role),
     #[command(alias = "secret")]
     Secrets(secrets::Secrets),
+    Audit(audit::Audit),
     Call(call::Call),
     Describe(describe::Describe),
     Completions(completions::Completions),
@@ -89,10 +96,13 @@ impl Verb {
             Self::Nodes(verb) => verb.run(session).await,
             Self::Node(verb) => verb.run(session).await,
             Self::Release(verb) => verb.run(session).await,
+            Self::Config(verb) => verb.run(session).await,
             Self::Passes(verb) => verb.run(session).await,
+            Self::Pipelines(verb) => verb.run(session).await,
             Self::Token(verb) => verb.run(session).await,
             Self::Role(verb) => verb.run(session).await,
             Self::Secrets(verb) => verb.run(session).await,
+            Self::Audit(verb) => verb.run(session).await,
             Self::Call(verb) => verb.run(session).await,
             Self::Describe(verb) => verb.run(session).await,
             Self::Completions(verb) => verb.run(session),

@@ -1,8 +1,13 @@
 //! `orrery plan`: what would happen.
 
 use clap::Args;
+use std::collections::{BTreeMap, BTreeSet};
+
+use client::resource_scheduler::{PREVIEW_MAX, PreviewArgs};
 use client::scheduling::{PlanArgs, PlanReply, ProposedChange};
 use dashboard::ago;
+use model::{ServiceSpec, Wishes};
+use serde::Serialize;
 
 use super::count;
 use crate::failure::Failure;
@@ -80,12 +85,107 @@ impl Plan {
             Some(file) => file.locate(failure),
             None => failure,
         })?;
-        session.out.one(&reply, || words(session, &reply))?;
+        let specs = file.as_ref().map(SpecFile::specs).transpose()?;
+        let planned = Planned {
+            nowhere: nowhere(session, &reply, &specs.unwrap_or_default()).await,
+            plan: reply,
+        };
+        session.out.one(&planned, || {
+            let mut text = words(session, &planned.plan);
+            text.push_str(&without_place(session, &planned.nowhere));
+            text
+        })?;
+        let reply = &planned.plan;
         if !next.is_empty() && !reply.actions.is_empty() {
             session.out.suggest("do it", next);
         }
         Ok(())
     }
+}
+
+/// What would be done, and what of it would find no place.
+#[derive(Serialize)]
+struct Planned {
+    #[serde(flatten)]
+    plan: PlanReply,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nowhere: Vec<Nowhere>,
+}
+
+/// New instances of a service that would find no place.
+#[derive(Serialize)]
+struct Nowhere {
+    service: String,
+    count: u32,
+    of: u32,
+    /// Why, and the least that would help.
+    why: String,
+}
+
+/// Asks the resource scheduler about what is new and has no place in the plan. Where nobody
+/// answers, nothing is known; what is replaced has room, because what it replaces makes it.
+async fn nowhere(session: &Session, plan: &PlanReply, specs: &[ServiceSpec]) -> Vec<Nowhere> {
+    let slot = |subject: &str| subject.rsplit_once('.').map(|(slot, _)| slot.to_owned());
+    let of_verb = |verb: &'static str| plan.actions.iter().filter(move |a| a.verb == verb);
+    let stops: BTreeSet<_> = of_verb("stop")
+        .map(|action| slot(&action.subject))
+        .collect();
+    let mut new: BTreeMap<String, u32> = BTreeMap::new();
+    for action in of_verb("create").filter(|action| action.place.is_empty()) {
+        let slot = slot(&action.subject);
+        let service = slot.as_deref().and_then(|slot| slot.split('.').next());
+        if let Some(service) = service.filter(|_| !stops.contains(&slot)) {
+            *new.entry(service.to_owned()).or_default() += 1;
+        }
+    }
+    let mut found = Vec::new();
+    if new.is_empty() {
+        return found;
+    }
+    let Ok(scheduler) = session.fleet.resource_scheduler().await else {
+        return found;
+    };
+    for (service, of) in new {
+        let spec = specs.iter().find(|spec| spec.name.as_str() == service);
+        let args = PreviewArgs {
+            wishes: spec.and_then(|spec| serde_json::to_string(&asks_for(spec)).ok()),
+            service,
+            count: of.min(PREVIEW_MAX),
+        };
+        if let Ok(preview) = scheduler.preview(&args).await
+            && preview.nowhere > 0
+        {
+            found.push(Nowhere {
+                service: args.service,
+                count: preview.nowhere,
+                of,
+                why: preview.why,
+            });
+        }
+    }
+    found
+}
+
+fn asks_for(spec: &ServiceSpec) -> Wishes {
+    Wishes {
+        request: spec.request(),
+        ..spec.placement.clone()
+    }
+}
+
+fn without_place(session: &Session, nowhere: &[Nowhere]) -> String {
+    if nowhere.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&["NO PLACE FOR", "WHY"]);
+    for service in nowhere {
+        let which = format!(
+            "{} of {} new {}",
+            service.count, service.of, service.service
+        );
+        table.row([Cell::new(which).tone(Tone::Bad), Cell::new(&service.why)]);
+    }
+    format!("\n{}", session.out.fit(&table))
 }
 
 /// What a change would cause, as text to show before asking whether to make it.

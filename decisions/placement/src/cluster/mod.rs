@@ -1,10 +1,12 @@
 //! The engine: machines, what is placed on them, and an index for each shape of task.
 
+mod explain;
 pub(crate) mod fleet;
 mod index;
 pub(crate) mod names;
 pub(crate) mod node;
 pub(crate) mod outlook;
+mod quota;
 mod scan;
 pub(crate) mod shape;
 pub(crate) mod tasks;
@@ -22,6 +24,7 @@ use crate::{Strength, Topology, Wish};
 use fleet::{Fleet, number};
 use index::{Index, Log, View};
 use outlook::{Expected, Outlook};
+use quota::Usage;
 use shape::Shape;
 use tasks::{Placed, Tasks};
 
@@ -35,6 +38,7 @@ pub struct Cluster {
     pub(crate) fleet: Fleet,
     pub(crate) tasks: Tasks,
     outlook: Outlook,
+    usage: Usage,
     indexes: Vec<Option<Index>>,
     log: Log,
     decisions: u64,
@@ -169,6 +173,11 @@ impl Cluster {
     /// # Errors
     /// [`Rejection`] counts the machines by the rule that refused them first.
     pub fn decide(&mut self, task: &Task) -> Result<Choice, Rejection> {
+        if !self.usage.allows(task, &self.settings) {
+            let machines = self.machines();
+            let refused = [(Filter::Quota, machines)].into();
+            return Err(Rejection { machines, refused });
+        }
         let founder = self.as_founder(task);
         let shape = self.shape_of(founder.as_ref().unwrap_or(task));
         self.outlook.meet(&self.fleet.profiles);
@@ -311,6 +320,7 @@ impl Cluster {
         let shape_at = placed.shape as usize;
         let at = self.tasks.insert(placed);
         let shape = &self.tasks.shapes[shape_at];
+        self.usage.add(&shape.task);
         let Some(state) = self.fleet.nodes[node as usize].as_mut() else {
             return;
         };
@@ -324,6 +334,7 @@ impl Cluster {
     fn leave(&mut self, id: &str) -> Option<Placed> {
         let (at, placed) = self.tasks.remove(id)?;
         let shape = &self.tasks.shapes[placed.shape as usize];
+        self.usage.take(&shape.task);
         let state = self.fleet.nodes[placed.node as usize].as_mut()?;
         state.take(shape, &placed.devices);
         state.tasks.retain(|task| *task != at);

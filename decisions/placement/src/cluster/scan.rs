@@ -21,6 +21,9 @@ impl Cluster {
 
     /// Every machine that takes a task, with its score, in the order of their names.
     pub fn fitting(&mut self, task: &Task) -> Vec<(model::NodeId, i64)> {
+        if !self.usage.allows(task, &self.settings) {
+            return Vec::new();
+        }
         let founder = self.as_founder(task);
         let shape = self.shape_of(founder.as_ref().unwrap_or(task));
         self.outlook.meet(&self.fleet.profiles);

@@ -30,18 +30,29 @@ pub(super) fn check(shape: &Shape, place: &Place<'_>) -> Verdict {
     )
 }
 
+/// Everything of which there is not enough.
+pub(super) fn changes(shape: &Shape, place: &Place<'_>) -> Vec<Change> {
+    let short = |&(resource, wanted): &(u32, u64)| {
+        let limit = place.profile.limit(resource, shape.uses_headroom());
+        let free = limit.saturating_sub(place.node.used(resource));
+        (wanted > free).then(|| missing(place, resource, wanted, limit))
+    };
+    shape.request.iter().filter_map(short).collect()
+}
+
 fn missing(place: &Place<'_>, resource: u32, wanted: u64, limit: u64) -> Change {
     let name = Arc::clone(place.resources.name(resource));
     let reserved = place.profile.reserved.get(resource as usize);
     let usable = limit.saturating_sub(reserved.copied().unwrap_or(0));
+    let amount = wanted - limit.saturating_sub(place.node.used(resource)).min(wanted);
     if wanted > usable {
         return Change::Shrink {
             resource: name,
-            amount: wanted - usable,
+            amount,
         };
     }
     Change::Free {
         resource: name,
-        amount: (place.node.used(resource).saturating_add(wanted)).saturating_sub(limit),
+        amount,
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn check(shape: &Shape, place: &Place<'_>) -> Verdict {
     }
     let there = free.len();
     if there < usize::from(count) {
-        let missing = usize::from(count) - there;
+        let missing = usize::from(count) - fitting;
         return Err(Change::ShrinkGpus {
             milli: missing as u64 * u64::from(milli.max(WHOLE)),
         });

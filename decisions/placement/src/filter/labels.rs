@@ -9,16 +9,23 @@ use crate::cluster::shape::Shape;
 use crate::verdict::{Change, Margin, Verdict};
 
 pub(super) fn check(shape: &Shape, profile: &Profile) -> Verdict {
+    missing(shape, profile).next().map_or(Ok(Margin::Free), Err)
+}
+
+/// Every label that does not say what is asked for.
+pub(super) fn changes(shape: &Shape, profile: &Profile) -> Vec<Change> {
+    missing(shape, profile).collect()
+}
+
+fn missing(shape: &Shape, profile: &Profile) -> impl Iterator<Item = Change> {
     let labels = &profile.facts.labels;
-    let fails = |(requirement, expression): &(&Requirement, &Option<Regex>)| {
+    let fails = move |(requirement, expression): &(&Requirement, &Option<Regex>)| {
         let value = labels.get(&requirement.key).map(String::as_str);
         !holds(&requirement.is, value, expression.as_ref())
     };
-    let mut requirements = shape.task.requirements.iter().zip(&shape.expressions);
-    match requirements.find(fails) {
-        None => Ok(Margin::Free),
-        Some((requirement, _)) => Err(Change::Label(requirement.clone())),
-    }
+    let requirements = shape.task.requirements.iter().zip(&shape.expressions);
+    let failing = requirements.filter(fails);
+    failing.map(|(requirement, _)| Change::Label(requirement.clone()))
 }
 
 fn holds(condition: &Condition, value: Option<&str>, expression: Option<&Regex>) -> bool {

@@ -20,7 +20,7 @@ pub(crate) use taints::tolerated;
 use crate::cluster::names::Names;
 use crate::cluster::node::{NodeState, Presence, Profile};
 use crate::cluster::shape::Shape;
-use crate::verdict::{Filter, Verdict};
+use crate::verdict::{Change, Check, Filter, Verdict};
 
 /// A machine, as the rules about one machine see it.
 #[derive(Clone, Copy)]
@@ -84,4 +84,55 @@ pub(crate) fn refused_by_place(shape: &Shape, place: &Place<'_>) -> Option<Filte
 pub(crate) fn refused_by_area(shape: &Shape, area: &Area<'_>) -> Option<Filter> {
     let refuses = |rule: &&(Filter, ByArea)| (rule.1)(shape, area).is_err();
     BY_AREA.iter().find(refuses).map(|rule| rule.0)
+}
+
+/// Every rule, each with all that it says.
+pub(crate) fn examine(shape: &Shape, place: &Place<'_>, area: &Area<'_>) -> Vec<Check> {
+    let facts = BY_FACTS
+        .iter()
+        .map(|rule| (rule.0, rule.1(shape, place.profile)));
+    let own = BY_PLACE.iter().map(|rule| (rule.0, rule.1(shape, place)));
+    let around = BY_AREA.iter().map(|rule| (rule.0, rule.1(shape, area)));
+    let mut checks: Vec<Check> = Vec::new();
+    for (filter, verdict) in facts.chain(own).chain(around) {
+        let outcome = verdict.map_err(|first| changes(filter, shape, place, area, first));
+        match checks.iter_mut().find(|check| check.filter == filter) {
+            // Of a rule with two parts the one that refuses says what both say.
+            Some(known) if known.outcome.is_ok() => known.outcome = outcome,
+            Some(_) => {}
+            None => checks.push(Check { filter, outcome }),
+        }
+    }
+    checks.sort_by_key(|check| check.filter);
+    // Who is to do without any need not ask for fewer.
+    let without = Err(vec![Change::GpuModel(String::new())]);
+    if checks.iter().any(|check| check.outcome == without) {
+        checks.retain(|check| check.filter != Filter::Gpu);
+    }
+    checks
+}
+
+/// All that would have to change for a rule to be kept, of which the first is known.
+fn changes(
+    filter: Filter,
+    shape: &Shape,
+    place: &Place<'_>,
+    area: &Area<'_>,
+    first: Change,
+) -> Vec<Change> {
+    match filter {
+        Filter::Status => status::changes(place),
+        Filter::Labels => labels::changes(shape, place.profile),
+        Filter::Taints => taints::changes(shape, place.profile),
+        Filter::Location => location::changes(shape, place.profile),
+        Filter::Ports => ports::changes(shape, place),
+        Filter::Capacity => capacity::changes(shape, place),
+        Filter::Affinity => affinity::changes(shape, place, area),
+        Filter::Pool
+        | Filter::License
+        | Filter::GpuModel
+        | Filter::Gpu
+        | Filter::Spread
+        | Filter::Quota => vec![first],
+    }
 }

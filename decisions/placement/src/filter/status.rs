@@ -13,3 +13,11 @@ pub(super) fn check(_: &Shape, place: &Place<'_>) -> Verdict {
         (status, _) => Err(Change::Recover(status)),
     }
 }
+
+/// It has to come back, or be opened, or both.
+pub(super) fn changes(place: &Place<'_>) -> Vec<Change> {
+    let status = Some(place.node.status).filter(|status| *status != NodeStatus::Ready);
+    let duty = Some(place.node.duty).filter(|duty| *duty != Duty::Open);
+    let recover = status.map(Change::Recover);
+    recover.into_iter().chain(duty.map(Change::Open)).collect()
+}

@@ -7,13 +7,22 @@ use crate::cluster::shape::Shape;
 use crate::verdict::{Change, Margin, Verdict};
 
 pub(super) fn check(shape: &Shape, profile: &Profile) -> Verdict {
+    keeping_off(shape, profile)
+        .next()
+        .map_or(Ok(Margin::Free), Err)
+}
+
+/// Every taint that is not tolerated.
+pub(super) fn changes(shape: &Shape, profile: &Profile) -> Vec<Change> {
+    keeping_off(shape, profile).collect()
+}
+
+fn keeping_off(shape: &Shape, profile: &Profile) -> impl Iterator<Item = Change> {
     let keeps_off = |taint: &&Taint| {
         taint.effect != Effect::PreferNoSchedule && !tolerated(&shape.task.tolerations, taint)
     };
-    match profile.facts.taints.iter().find(keeps_off) {
-        None => Ok(Margin::Free),
-        Some(taint) => Err(Change::Tolerate(taint.clone())),
-    }
+    let taints = profile.facts.taints.iter().filter(keeps_off);
+    taints.map(|taint| Change::Tolerate(taint.clone()))
 }
 
 /// Whether one of the tolerations covers the taint.

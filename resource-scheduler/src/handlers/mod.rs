@@ -1,16 +1,19 @@
 //! One function per procedure.
 
+mod explain;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use model::{InstanceId, ServiceName, Wishes};
 use placement::Task;
 use resource_scheduler::{
-    ExplainArgs, ExplainReply, LeaderReply, MachineVerdict, PREVIEW_MAX, PreviewArgs, PreviewReply,
-    ResignReply, ResourceScheduler, StatsReply, reason,
+    ExplainArgs, ExplainReply, LeaderReply, PREVIEW_MAX, PreviewArgs, PreviewReply, ResignReply,
+    ResourceScheduler, StatsReply, reason,
 };
 use rpc::{Code, Context, Empty, Error};
 
+use crate::decide::refusal;
 use crate::engine::Engine;
 use crate::mirror::{self, Mirror};
 
@@ -23,8 +26,9 @@ impl ResourceScheduler for Handlers {
             return Err(Error::invalid(reason::TOO_MANY, message)
                 .with_hint(format!("ask for at most {PREVIEW_MAX}")));
         }
-        let mirror = self.0.mirror.lock();
-        let task = asked(ready(&mirror)?, &args)?;
+        let mut mirror = self.0.mirror.lock();
+        let (service, _) = target(&args.service)?;
+        let task = asked(ready(&mut mirror)?, &service, args.wishes.as_deref())?;
         let mut cluster = mirror.cluster.clone();
         drop(mirror);
         let mut placed = std::collections::BTreeMap::<String, u32>::new();
@@ -39,7 +43,7 @@ impl ResourceScheduler for Handlers {
                     return Ok(PreviewReply {
                         placed: placed.into_iter().collect(),
                         nowhere: args.count - number,
-                        why: rejection.to_string(),
+                        why: refusal(&mut cluster, &task, &rejection),
                     });
                 }
             }
@@ -53,29 +57,7 @@ impl ResourceScheduler for Handlers {
 
     async fn explain(&self, _: &Context, args: ExplainArgs) -> Result<ExplainReply, Error> {
         let mut mirror = self.0.mirror.lock();
-        ready(&mirror)?;
-        let (service, instance) = target(&args.target)?;
-        let known = instance.as_ref().is_none_or(|id| mirror.knows(id));
-        let task = mirror.services.get(&service).cloned().filter(|_| known);
-        let task = task.ok_or_else(|| unknown(&args.target))?;
-        let node = instance.and_then(|id| mirror.node_of(&id).cloned());
-        let because = match (&node, mirror.cluster.decide(&task)) {
-            (Some(node), _) => format!("it is on {node}"),
-            (None, Ok(choice)) => format!("it would go to {}", choice.seat.node),
-            (None, Err(rejection)) => rejection.to_string(),
-        };
-        let fitting = mirror.cluster.fitting(&task).into_iter();
-        let machines = fitting.map(|(node, _)| MachineVerdict {
-            node: node.to_string(),
-            fits: true,
-            checks: Vec::new(),
-        });
-        Ok(ExplainReply {
-            target: args.target,
-            node: node.map(|node| node.to_string()),
-            because,
-            machines: machines.take(args.machines_max as usize).collect(),
-        })
+        explain::explain(ready(&mut mirror)?, args)
     }
 
     async fn stats(&self, _: &Context, _: Empty) -> Result<StatsReply, Error> {
@@ -115,7 +97,7 @@ impl ResourceScheduler for Handlers {
     }
 }
 
-fn ready(mirror: &Mirror) -> Result<&Mirror, Error> {
+fn ready(mirror: &mut Mirror) -> Result<&mut Mirror, Error> {
     if mirror.whole {
         return Ok(mirror);
     }
@@ -125,17 +107,16 @@ fn ready(mirror: &Mirror) -> Result<&Mirror, Error> {
 }
 
 /// What one of them asks for.
-fn asked(mirror: &Mirror, args: &PreviewArgs) -> Result<Task, Error> {
-    let (service, _) = target(&args.service)?;
-    match &args.wishes {
+fn asked(mirror: &Mirror, service: &ServiceName, wishes: Option<&str>) -> Result<Task, Error> {
+    match wishes {
         Some(text) => {
             let wishes: Wishes = serde_json::from_str(text)
                 .map_err(|e| Error::invalid(reason::INVALID_WISHES, e.to_string()))?;
-            Ok(mirror::task(&service, wishes))
+            Ok(mirror::task(service, wishes))
         }
         None => {
-            let task = mirror.services.get(&service).cloned();
-            task.ok_or_else(|| unknown(&args.service))
+            let task = mirror.services.get(service).cloned();
+            task.ok_or_else(|| unknown(service.as_str()))
         }
     }
 }

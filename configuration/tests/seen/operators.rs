@@ -1,0 +1,117 @@
+//! What an operator does with `orrery config`.
+
+use chassis::testing::{Process, Start, orrery, workspace_binary};
+use tempfile::TempDir;
+
+use crate::common::{client, declare, integer};
+
+struct Fleet {
+    discovery: Process,
+    configuration: Process,
+    _folder: TempDir,
+}
+
+fn fleet() -> Fleet {
+    let folder = tempfile::tempdir().unwrap();
+    let discovery = Start::binary(&workspace_binary("discovery")).ready();
+    let configuration = Start::binary(env!("CARGO_BIN_EXE_configuration"))
+        .env("ORRERY_DATA", folder.path().display())
+        .env("ORRERY_DISCOVERY", discovery.address())
+        .ready();
+    Fleet {
+        discovery,
+        configuration,
+        _folder: folder,
+    }
+}
+
+impl Fleet {
+    fn says(&self, args: &[&str]) -> String {
+        let (well, text) = orrery(self.discovery.address(), "", args);
+        assert!(well, "{args:?}: {text}");
+        text
+    }
+
+    fn refuses(&self, args: &[&str]) -> String {
+        let (well, text) = orrery(self.discovery.address(), "", args);
+        assert!(!well, "{args:?}: {text}");
+        text
+    }
+}
+
+/// The row of a table whose first column says this.
+fn row<'a>(table: &'a str, first: &str) -> Vec<&'a str> {
+    let rows = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut rows = rows.filter(|row| row.first() == Some(&first));
+    rows.next()
+        .unwrap_or_else(|| panic!("no {first} in\n{table}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sets_looks_at_and_takes_back_a_value_from_the_command_line() {
+    let fleet = fleet();
+    let declared = declare("greeter", vec![integer("guests", 1, 9, "3")]);
+    client(&fleet.configuration)
+        .declare(&declared)
+        .await
+        .unwrap();
+    let keys = fleet.says(&["config", "keys", "greeter"]);
+    assert!(keys.contains("a whole number from 1 to 9"), "{keys}");
+    assert_eq!(fleet.says(&["config", "get", "greeter/guests"]), "3\n");
+
+    let set = fleet.says(&["config", "set", "greeter/guests", "5"]);
+    assert!(set.starts_with("greeter/guests: revision "), "{set}");
+    assert_eq!(fleet.says(&["config", "get", "greeter/guests"]), "5\n");
+    assert_eq!(
+        row(&fleet.says(&["config", "list"]), "greeter/guests")[1],
+        "5"
+    );
+
+    // What does not fit, is not declared, or is not as it was read, is refused and changes nothing.
+    let refused = fleet.refuses(&["config", "set", "greeter/guests", "10"]);
+    assert!(refused.contains("from 1 to 9"), "{refused}");
+    let refused = fleet.refuses(&["config", "set", "greeter/gests", "4"]);
+    assert!(refused.contains("hint:"), "{refused}");
+    fleet.refuses(&[
+        "config",
+        "set",
+        "greeter/guests",
+        "6",
+        "--if-revision",
+        "1000",
+    ]);
+    fleet.refuses(&["config", "set", "greeter/guests", "6", "--if-absent"]);
+    assert_eq!(fleet.says(&["config", "get", "greeter/guests"]), "5\n");
+
+    fleet.says(&["config", "set", "greeter/guests", "7"]);
+    fleet.says(&["config", "unset", "greeter/guests"]);
+    assert_eq!(fleet.says(&["config", "get", "greeter/guests"]), "3\n");
+    fleet.says(&["config", "rollback", "greeter/guests", "--to", "1"]);
+    assert_eq!(fleet.says(&["config", "get", "greeter/guests"]), "5\n");
+    let history = fleet.says(&["config", "history", "greeter/guests"]);
+    assert_eq!(row(&history, "4")[1..5], ["5", "(as", "in", "1)"]);
+    assert_eq!(row(&history, "3")[1..3], ["taken", "away"]);
+    assert_eq!(row(&history, "2")[1], "7");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_begins_with_what_is_set_and_ends_when_its_time_is_up() {
+    let fleet = fleet();
+    fleet.says(&["config", "set", "any/thing", "a value with spaces"]);
+    let watched = ["config", "watch", "any/", "--timeout", "500ms"];
+    let (_, seen) = orrery(fleet.discovery.address(), "", &watched);
+    assert!(
+        seen.starts_with("any/thing = a value with spaces\n"),
+        "{seen}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_configuration_the_command_line_says_who_is_missing() {
+    let mut fleet = fleet();
+    fleet.configuration.kill();
+    let refused = fleet.refuses(&["config", "list", "--timeout", "2s"]);
+    assert!(refused.contains("error:"), "{refused}");
+}
