@@ -13,7 +13,7 @@ use crate::columns::Type;
 
 pub use functions::Call;
 pub use kind::TypeError;
-pub(crate) use kind::column_kind;
+pub(crate) use kind::{column_kind, distance};
 
 /// A value computed from a row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -32,6 +32,7 @@ mod operators;
 pub mod plan;
 pub mod sinks;
 pub mod sources;
+pub mod sql;
 pub mod storage;
 mod task;
 pub mod worker;

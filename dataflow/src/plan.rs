@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::columns::Column;
 use crate::expression::Expression;
 
+pub(crate) use check::output_of;
 pub use check::{PlanError, schemas};
 pub use connector::{BadRows, Connector, SinkTarget, SourceOptions};
 pub use graph::{Edge, Graph, Routing, Stage};
@@ -235,6 +236,19 @@ pub struct Order {
 }
 
 impl Plan {
+    /// Reads a program and checks it: a plan as JSON if it begins with a brace, else SQL.
+    ///
+    /// # Errors
+    /// As [`from_json`](Self::from_json), or where the SQL cannot be planned.
+    pub fn from_text(text: &str) -> Result<Plan, PlanError> {
+        if text.trim_start().starts_with('{') {
+            return Plan::from_json(text);
+        }
+        let plan = crate::sql::plan(text)?;
+        schemas(&plan)?;
+        Ok(plan)
+    }
+
     /// Reads a plan and checks it.
     ///
     /// # Errors

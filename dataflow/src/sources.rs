@@ -4,7 +4,7 @@
 //! holds. Splits have names, so that they find their positions again at any parallelism.
 
 mod files;
-mod impulse;
+pub(crate) mod impulse;
 pub mod log;
 mod rows;
 mod tcp;

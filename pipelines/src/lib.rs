@@ -1,11 +1,11 @@
 //! Streaming dataflows with checkpoints.
 //!
 //! # The shape
-//! A *job* is a plan (JSON of [`dataflow::plan::Plan`]) under a name. Submitting it is a wish: the
-//! reply does not wait for tasks. Whatever is wished later — stop, rescale, restart — is a wish as
-//! well: durable when the call returns, obeyed within a second, and `why` says in sentences what
-//! the job still waits for. A job is stopped with a last checkpoint unless another mode is asked
-//! for, and a `restart` sets it going from there.
+//! A *job* is a program (SQL, or JSON of [`dataflow::plan::Plan`]) under a name. Submitting it is
+//! a wish: the reply does not wait for tasks. Whatever is wished later (stop, rescale, restart) is
+//! a wish as well: durable when the call returns, obeyed within a second, and `why` says in
+//! sentences what the job still waits for. A job is stopped with a last checkpoint unless another
+//! mode is asked for, and a `restart` sets it going from there.
 //!
 //! What a job does next is decided by [`streaming::Job`], which does no I/O; this service keeps its
 //! facts, does what it asks for, and tells it what happens. Workers are processes of their own

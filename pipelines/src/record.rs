@@ -36,7 +36,7 @@ impl Record {
             let message = format!("the plan has {bytes} bytes; {PLAN_BYTES_MAX} are possible");
             return Err(Error::invalid(reason::BAD_PLAN, message));
         }
-        let plan = Plan::from_json(&args.plan).map_err(bad_plan)?;
+        let plan = Plan::from_text(&args.plan).map_err(bad_plan)?;
         let mut wish = Wish::new(program(&plan));
         if let Some(interval_ms) = args.checkpoint_interval_ms {
             let possible = CHECKPOINT_INTERVAL_MS_MIN..=CHECKPOINT_INTERVAL_MS_MAX;

@@ -9,7 +9,7 @@ use rpc::{Deserializable, Serializable};
 pub struct SubmitArgs {
     /// What it is called: a-z, 0-9 and `-`.
     pub name: String,
-    /// What it computes: the JSON of a plan.
+    /// What it computes: SQL, or the JSON of a plan.
     pub plan: String,
     /// From one checkpoint to the next, in milliseconds; 10 seconds if `None`.
     pub checkpoint_interval_ms: Option<u64>,

@@ -28,6 +28,9 @@ pub enum PlanError {
         /// What is wrong.
         detail: String,
     },
+    /// The text is SQL that cannot be planned.
+    #[error(transparent)]
+    Sql(#[from] crate::sql::SqlError),
     /// An expression or column of a node.
     #[error("node `{node}`: {source}")]
     Type {
@@ -64,7 +67,7 @@ pub fn schemas(plan: &Plan) -> Result<BTreeMap<String, SchemaRef>, PlanError> {
                 })
             })
             .collect();
-        let schema = check(node, &inputs?)?;
+        let schema = output_of(node, &inputs?)?;
         if known.insert(node.id.clone(), schema).is_some() {
             return Err(fault("there are two of this id".into()));
         }
@@ -94,7 +97,7 @@ impl From<&str> for Fault {
     }
 }
 
-fn check(node: &Node, inputs: &[SchemaRef]) -> Result<SchemaRef, PlanError> {
+pub(crate) fn output_of(node: &Node, inputs: &[SchemaRef]) -> Result<SchemaRef, PlanError> {
     output(&node.operator, inputs).map_err(|fault| match fault {
         Fault::Words(detail) => PlanError::Node {
             node: node.id.clone(),

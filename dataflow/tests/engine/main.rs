@@ -8,3 +8,4 @@ mod oracle;
 mod queries;
 mod recovery;
 mod shared;
+mod sql;

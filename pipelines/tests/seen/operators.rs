@@ -1,11 +1,12 @@
 //! What an operator does with `orrery pipelines`.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
-use chassis::testing::{Process, Start, orrery, workspace_binary};
+use chassis::testing::{PATIENCE, Process, Start, orrery, workspace_binary};
 
 use crate::harness::World;
-use crate::plans::{append, check_exactly_once, copy, numbers, until_shown};
+use crate::plans::{append, check_exactly_once, copy, numbers, shown, until_shown};
 
 struct Operator {
     discovery: Process,
@@ -115,11 +116,48 @@ fn what_cannot_be_submitted_is_refused_with_what_is_wrong_and_the_first_step_is_
     let wrong = wrong.display().to_string();
     let refused = operator.refuses(&["submit", "copy", &wrong]);
     assert!(refused.contains("line 1"), "{refused}");
+    let program = "CREATE TABLE t (n BIGINT) WITH (connector = 'impulse');\nSELECT m FROM t";
+    std::fs::write(&wrong, program).unwrap();
+    let refused = operator.refuses(&["submit", "copy", &wrong]);
+    assert!(
+        refused.contains("line 2, column 8: there is no column `m`"),
+        "{refused}"
+    );
     let refused = operator.refuses(&["rescale", "copy", "four"]);
     assert!(refused.contains("STAGE=4"), "{refused}");
     let listed = operator.says(&["list"]);
     assert!(
-        listed.contains("orrery pipelines submit NAME PLAN.json"),
+        listed.contains("orrery pipelines submit NAME PROGRAM.sql"),
         "{listed}"
     );
+}
+
+#[test]
+fn a_program_in_sql_is_submitted_and_finishes_with_its_rows() {
+    let operator = Operator::new();
+    let output = operator.world.path("out");
+    let program = format!(
+        "CREATE TABLE numbers (counter BIGINT)
+           WITH (connector = 'impulse', message_count = 1000, step = '1 ms');
+         CREATE TABLE out (n BIGINT, seconds BIGINT)
+           WITH (connector = 'files', type = 'sink', path = '{}');
+         INSERT INTO out
+           SELECT n, 1 FROM (
+             SELECT TUMBLE(INTERVAL '1 second') AS w, count(*) AS n FROM numbers GROUP BY w);",
+        output.display()
+    );
+    let file = operator.world.path("count.sql");
+    std::fs::write(&file, program).unwrap();
+    operator.says(&["submit", "count", &file.display().to_string()]);
+    let deadline = Instant::now() + PATIENCE;
+    while !operator.says(&["list"]).contains("finished") {
+        assert!(
+            Instant::now() < deadline,
+            "{}",
+            operator.says(&["why", "count"])
+        );
+    }
+    let rows = shown(&output);
+    let rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
+    assert_eq!(rows, ["{\"n\":1000,\"seconds\":1}"]);
 }

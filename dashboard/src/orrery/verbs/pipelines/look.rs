@@ -58,7 +58,7 @@ struct Shown {
 pub(super) async fn list(session: &Session) -> Result<(), Failure> {
     let jobs = client(session).await?.list(&Empty {}).await?.jobs;
     if jobs.is_empty() && session.out.format() == Format::Table {
-        let next = "orrery pipelines submit NAME PLAN.json";
+        let next = "orrery pipelines submit NAME PROGRAM.sql";
         session.out.suggest("there is no job; the first", next);
     }
     let now = session.now_ms();

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Run streaming jobs: start, look at, rescale, stop with a checkpoint, and go on from there.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  orrery pipelines submit clicks clicks.json --wait
+  orrery pipelines submit clicks clicks.sql --wait
   orrery pipelines list
   orrery pipelines show clicks               workers, parallelism, rates by task
   orrery pipelines rescale clicks '*=4' --wait

@@ -1,4 +1,4 @@
-//! `orrery pipelines submit`: a job from a plan.
+//! `orrery pipelines submit`: a job from a program.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -12,18 +12,18 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::Session;
 
-/// Start a job. To submit the same plan under the same name again changes nothing.
+/// Start a job. To submit the same program under the same name again changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  orrery pipelines submit clicks clicks.json --wait
-  orrery pipelines submit clicks clicks.json --checkpoint-every 1s --env RUST_LOG=debug
-  orrery pipelines submit look preview.json --for 30s
+  orrery pipelines submit clicks clicks.sql --wait
+  orrery pipelines submit clicks clicks.sql --checkpoint-every 1s --env RUST_LOG=debug
+  orrery pipelines submit look preview.sql --for 30s
   generate-plan | orrery pipelines submit clicks -")]
 pub(super) struct Submit {
     /// What it is called: a-z, 0-9 and -.
     name: String,
-    /// The plan, a JSON file; - is stdin. docs/pipelines.md says what is in it.
-    plan: String,
+    /// A file with the program, as SQL or as a JSON plan; - is stdin. docs/pipelines.md has both.
+    program: String,
     /// From one checkpoint to the next [default: 10s].
     #[arg(long, value_name = "DURATION", value_parser = crate::duration::parse)]
     checkpoint_every: Option<Duration>,
@@ -46,7 +46,7 @@ impl Submit {
     pub(super) async fn run(self, session: &Session) -> Result<(), Failure> {
         let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let args = SubmitArgs {
-            plan: read(&self.plan)?,
+            plan: read(&self.program)?,
             name: self.name,
             checkpoint_interval_ms: self.checkpoint_every.map(ms),
             ttl_ms: self.ttl.map(ms),
