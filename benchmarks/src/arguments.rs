@@ -5,7 +5,9 @@ use clap::{Parser, ValueEnum};
 use crate::against::{cache, proxy};
 use crate::peers::Role;
 use crate::report::Section;
-use crate::{Failure, boot, calls, idle, instances, placements, replacement, store_commits};
+use crate::{
+    Failure, boot, calls, idle, instances, placements, replacement, store_commits, streams,
+};
 
 /// Measures the fleet beside its peers and its ceilings.
 #[derive(Debug, Parser)]
@@ -49,6 +51,8 @@ pub(crate) enum What {
     Instances,
     /// 40,000 instances placed on 5,000 machines, through the whole path.
     Placements,
+    /// Rows through two worker processes, beside what Flink reached on such a machine.
+    Streams,
 }
 
 impl What {
@@ -64,6 +68,7 @@ impl What {
             Self::Routing => proxy::measure,
             Self::Instances => instances::measure,
             Self::Placements => placements::measure,
+            Self::Streams => streams::measure,
         }
     }
 }

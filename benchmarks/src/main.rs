@@ -19,6 +19,7 @@ mod placements;
 mod replacement;
 mod report;
 mod store_commits;
+mod streams;
 mod units;
 
 use std::process::ExitCode;

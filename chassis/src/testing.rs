@@ -400,10 +400,11 @@ pub fn workspace_binary(package: &str) -> String {
 #[must_use]
 pub fn orrery(discovery: SocketAddr, token: &str, args: &[&str]) -> (bool, String) {
     let mut orrery = Command::new(workspace_binary("orrery"));
-    // One that is asked for nothing must not find a fleet that happens to run here.
-    orrery.args(args).args(["--scheduling", NOWHERE]);
-    orrery.args(["--discovery", &discovery.to_string()]);
-    let output = orrery.env("ORRERY_TOKEN", token).output().expect("orrery");
+    // Whatever asks scheduling must not find a fleet that happens to run here.
+    orrery.env("ORRERY_ADDRESS", NOWHERE);
+    orrery.env("ORRERY_DISCOVERY", discovery.to_string());
+    orrery.env("ORRERY_TOKEN", token).args(args);
+    let output = orrery.output().expect("orrery");
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stderr));
     (output.status.success(), text)

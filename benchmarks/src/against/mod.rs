@@ -3,4 +3,4 @@
 pub(crate) mod cache;
 mod callers;
 pub(crate) mod proxy;
-mod services;
+pub(crate) mod services;

@@ -29,6 +29,15 @@ pub struct Curve(pub Vec<Point>);
 /// Simulates a day at each of the loads, on the same machines.
 #[must_use]
 pub fn curve(options: Options, loads: impl IntoIterator<Item = u32>) -> Curve {
+    curve_watched(options, loads, &mut |_, _| {})
+}
+
+/// As [`curve`], and says after each load how many of how many are done.
+pub fn curve_watched(
+    options: Options,
+    loads: impl IntoIterator<Item = u32>,
+    watch: &mut dyn FnMut(u64, u64),
+) -> Curve {
     let point = |load: u32| {
         let options = Options {
             jobs: JOBS * load,
@@ -46,5 +55,12 @@ pub fn curve(options: Options, loads: impl IntoIterator<Item = u32>) -> Curve {
             bound: bound::in_time(&options, &jobs),
         }
     };
-    Curve(loads.into_iter().map(point).collect())
+    let loads: Vec<u32> = loads.into_iter().collect();
+    let all = loads.len() as u64;
+    let mut points = Vec::new();
+    for load in loads {
+        watch(points.len() as u64, all);
+        points.push(point(load));
+    }
+    Curve(points)
 }

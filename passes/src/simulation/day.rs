@@ -65,6 +65,12 @@ struct Fate {
 /// Simulates a day, to the end of its last job.
 #[must_use]
 pub fn run(options: Options) -> Day {
+    run_watched(options, &mut |_, _| {})
+}
+
+/// As [`run`], and says after each tick how many milliseconds of how many are over. What is still
+/// under way at midnight is seen to its end.
+pub fn run_watched(options: Options, watch: &mut dyn FnMut(u64, u64)) -> Day {
     let clock = Arc::new(ManualClock::at(0));
     let scheduler = Scheduler::new(
         fleet(options.machines),
@@ -86,6 +92,7 @@ pub fn run(options: Options) -> Day {
         let report = scheduler.tick();
         judge.hears(&report);
         judge.looks(&scheduler, now_ms);
+        watch(now_ms.min(DAY), DAY);
         if now_ms >= DAY && scheduler.waiting() + scheduler.running() == 0 {
             return judge.verdict(scheduler.metrics());
         }

@@ -11,8 +11,8 @@ mod rivals;
 mod show;
 mod world;
 
-pub use self::curve::{Curve, Point, curve};
-pub use self::day::{Day, Quarter, run};
+pub use self::curve::{Curve, Point, curve, curve_watched};
+pub use self::day::{Day, Quarter, run, run_watched};
 
 /// Jobs of a day at load 1.
 pub const JOBS: u32 = 1_400;

@@ -23,6 +23,7 @@ pub(crate) struct Fleet {
     scheduling: Process,
     pub(crate) dir: TempDir,
     passes: SocketAddr,
+    pub(crate) discovery: SocketAddr,
 }
 
 /// A service of the fleet that listens on this port.
@@ -59,6 +60,7 @@ impl Fleet {
             scheduling,
             dir,
             passes,
+            discovery,
         };
         fleet
             .until("passes knows the nodes", async || {

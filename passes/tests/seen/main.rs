@@ -1,5 +1,6 @@
 //! What can be seen of passes from outside: a real fleet, real nodes, real processes.
 
+mod contacts;
 mod harness;
 mod interface;
 mod jobs;

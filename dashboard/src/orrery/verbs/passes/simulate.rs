@@ -1,7 +1,7 @@
 //! `orrery passes simulate`: a day of passes, here and now, without a fleet.
 
 use clap::Args;
-use client::passes::simulation::{JOBS, LOADS, Options, TARGET, curve, run};
+use client::passes::simulation::{JOBS, LOADS, Options, TARGET, curve_watched, run_watched};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -39,10 +39,16 @@ impl Simulate {
             ..usual
         };
         if self.curve {
-            let curve = curve(options, LOADS);
+            let curve = {
+                let mut progress = session.out.progress("simulating");
+                curve_watched(options, LOADS, &mut |done, all| progress.at(done, all))
+            };
             return session.out.text(&format!("{curve}\n"));
         }
-        let day = run(options);
+        let day = {
+            let mut progress = session.out.progress("simulating");
+            run_watched(options, &mut |done, all| progress.at(done, all))
+        };
         session.out.text(&format!("{day}\n"))?;
         if day.compliance() < TARGET {
             return Err(Failure::new(Exit::Failed, "the target is missed"));
