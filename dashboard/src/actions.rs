@@ -6,13 +6,15 @@ use axum::Extension;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use client::release::{ReleaseArgs, RollbackArgs};
+use client::configuration::{Compare, RollbackArgs, SetArgs};
+use client::pipelines::{RestartArgs, RestartMode, StopArgs, StopMode};
+use client::release::{self, ReleaseArgs};
 use client::scheduling::{
-    DeleteServiceArgs, RestartArgs, ScaleServiceArgs, SetDutyArgs, StopInstanceArgs,
+    self, DeleteServiceArgs, ScaleServiceArgs, SetDutyArgs, StopInstanceArgs,
 };
 use client::security::{CreateTokenArgs, RevokeTokenArgs};
 
-use crate::pages::{Fields, Problem, path};
+use crate::pages::{Fields, Problem, configuration, path};
 use crate::sessions::Session;
 
 type Caller = Extension<Arc<Session>>;
@@ -84,7 +86,7 @@ async fn scale(session: &Session, name: String, fields: &Fields) -> Done {
 }
 
 async fn restart(session: &Session, target: String) -> Done {
-    let args = RestartArgs { target };
+    let args = scheduling::RestartArgs { target };
     session
         .look
         .fleet()
@@ -183,7 +185,9 @@ async fn steer(session: &Session, id: String, action: &str, fields: &Fields) -> 
         "rollback" => {
             confirmed(fields, &id)?;
             let why = fields.text("why").to_owned();
-            releases.rollback(&RollbackArgs { id, why }).await?
+            releases
+                .rollback(&release::RollbackArgs { id, why })
+                .await?
         }
         _ => return Err(unknown(action)),
     };
@@ -231,4 +235,81 @@ async fn revoke(session: &Session, id: String, fields: &Fields) -> Done {
     let args = RevokeTokenArgs { id };
     security.revoke_token(&args).await?;
     Ok(format!("Token {} is good for nothing any more", args.id))
+}
+
+/// Sets a value of the configuration.
+pub(crate) async fn set_value(Extension(session): Caller, fields: Fields) -> Response {
+    let key = fields.text("key").to_owned();
+    let next = configuration::place(&key);
+    let done = set(&session, key, &fields).await;
+    answer(&session, &next, done)
+}
+
+async fn set(session: &Session, key: String, fields: &Fields) -> Done {
+    let client = session.look.fleet().await?.configuration().await?;
+    let args = SetArgs::new(key, fields.text("value"));
+    let revision = client.set(&args).await?.revision;
+    Ok(format!(
+        "{} is {}, revision {revision}",
+        args.key, args.value
+    ))
+}
+
+/// Brings back what a key was.
+pub(crate) async fn roll_back_value(
+    Extension(session): Caller,
+    Path((service, name, to)): Path<(String, String, u64)>,
+    fields: Fields,
+) -> Response {
+    let key = format!("{service}/{name}");
+    let next = configuration::place(&key);
+    let done = bring_back(&session, key, to, &fields).await;
+    answer(&session, &next, done)
+}
+
+async fn bring_back(session: &Session, key: String, to: u64, fields: &Fields) -> Done {
+    confirmed(fields, &key)?;
+    let client = session.look.fleet().await?.configuration().await?;
+    let compare = Compare::Anything;
+    let args = RollbackArgs { key, to, compare };
+    client.rollback(&args).await?;
+    Ok(format!("{} is as in write {to} again", args.key))
+}
+
+/// Restarts a streaming job, or stops it with a last checkpoint.
+pub(crate) async fn pipeline(
+    Extension(session): Caller,
+    Path((name, action)): Path<(String, String)>,
+    fields: Fields,
+) -> Response {
+    let next = path(&["pipelines", &name]);
+    let done = match action.as_str() {
+        "restart" => begin_again(&session, name).await,
+        "stop" => end_safely(&session, name, &fields).await,
+        _ => Err(unknown(&action)),
+    };
+    answer(&session, &next, done)
+}
+
+async fn begin_again(session: &Session, name: String) -> Done {
+    let client = session.look.fleet().await?.pipelines().await?;
+    let args = RestartArgs {
+        name,
+        mode: RestartMode::Safe,
+        ignore_state_before_epoch: None,
+    };
+    client.restart(&args).await?;
+    Ok(format!(
+        "{} starts again from its last checkpoint",
+        args.name
+    ))
+}
+
+async fn end_safely(session: &Session, name: String, fields: &Fields) -> Done {
+    confirmed(fields, &name)?;
+    let client = session.look.fleet().await?.pipelines().await?;
+    let mode = StopMode::Checkpoint;
+    let args = StopArgs { name, mode };
+    client.stop(&args).await?;
+    Ok(format!("{} stops with a last checkpoint", args.name))
 }

@@ -55,6 +55,23 @@ pub(crate) fn router(sessions: Arc<Sessions>) -> Router {
             get(pages::tokens::show).post(actions::make_token),
         )
         .route("/tokens/{id}/revoke", post(actions::revoke_token))
+        .route(
+            "/configuration",
+            get(pages::configuration::show).post(actions::set_value),
+        )
+        .route(
+            "/configuration/{service}/{name}",
+            get(pages::configuration::history),
+        )
+        .route(
+            "/configuration/{service}/{name}/rollback/{to}",
+            post(actions::roll_back_value),
+        )
+        .route("/audit", get(pages::audit::show))
+        .route("/passes", get(pages::passes::show))
+        .route("/pipelines", get(pages::pipelines::show))
+        .route("/pipelines/{name}", get(pages::pipelines::one))
+        .route("/pipelines/{name}/{action}", post(actions::pipeline))
         .route("/names", get(pages::names))
         .route("/live", get(live::live))
         .route("/logout", post(login::log_out))

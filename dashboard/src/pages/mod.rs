@@ -4,12 +4,16 @@
 //! JSON, and what stands in the middle. `?format=json` gives the JSON, and a request with
 //! [`FRAGMENT`] the middle alone, for a page that is open already.
 
+pub(crate) mod audit;
+pub(crate) mod configuration;
 pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod instance;
 pub(crate) mod instances;
 pub(crate) mod nodes;
+pub(crate) mod passes;
 pub(crate) mod pending;
+pub(crate) mod pipelines;
 mod placement;
 mod problem;
 pub(crate) mod release;
@@ -37,14 +41,18 @@ use crate::view::View;
 pub(crate) const FRAGMENT: &str = "x-fragment";
 
 /// The views that have a place of their own in the line at the top.
-const VIEWS: [(&str, &str); 7] = [
+const VIEWS: [(&str, &str); 11] = [
     ("/", "Fleet"),
     ("/instances", "Instances"),
     ("/nodes", "Nodes"),
     ("/pending", "Pending"),
     ("/releases", "Releases"),
     ("/events", "Events"),
+    ("/passes", "Passes"),
+    ("/pipelines", "Pipelines"),
+    ("/configuration", "Configuration"),
     ("/tokens", "Tokens"),
+    ("/audit", "Audit"),
 ];
 
 /// What a request asks for beside its path; all of it is in the address.

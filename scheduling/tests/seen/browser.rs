@@ -248,6 +248,10 @@ async fn every_view_has_a_heading_and_fits_its_window() {
         ("/releases", "releases"),
         ("/events", "events"),
         ("/tokens", "tokens"),
+        ("/passes", "passes"),
+        ("/pipelines", "pipelines"),
+        ("/configuration", "configuration"),
+        ("/audit", "audit"),
     ] {
         browser.go(&format!("{}{path}", page(&fleet)));
         browser.until("document.querySelectorAll('h1').length === 1");

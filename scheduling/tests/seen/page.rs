@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use chassis::testing::PATIENCE;
+use chassis::testing::{PATIENCE, orrery};
 use rpc::Channel;
 use scheduling::{GetServiceArgs, SchedulingClient};
 use security::{RevokeTokenArgs, SecurityClient};
@@ -291,5 +291,94 @@ async fn a_token_is_made_on_the_page_shown_once_and_taken_back() {
     while look().await.is_ok() {
         assert!(Instant::now() < deadline, "the token is good for ever");
         tokio::time::sleep(Duration::from_millis(5)).await; // why: polls
+    }
+}
+
+#[tokio::test]
+async fn a_value_is_set_on_the_page_rolled_back_there_and_both_are_on_record() {
+    let fleet = guarded(&[]).await;
+    let mut browser = Browser::of(&fleet).await;
+    browser.log_in(ADMIN);
+    let csrf = browser.csrf();
+    let set = |value: &str| {
+        let form = format!("csrf={csrf}&key=greeter%2Fwords&value={value}");
+        browser.post("/configuration", &form)
+    };
+    for value in ["hello", "good+day"] {
+        let answer = set(value);
+        assert!(status(&answer).starts_with("303"), "{answer}");
+    }
+    let page = browser.get("/configuration/greeter/words");
+    assert!(
+        page.contains("<del>hello</del>") && page.contains("<ins>good day</ins>"),
+        "{page}"
+    );
+    // What cannot be a key is refused in words, and a rollback has to be confirmed.
+    let form = format!("csrf={csrf}&key=greeter&value=x");
+    let refused = browser.post("/configuration", &form);
+    assert!(status(&refused).starts_with('4'), "{refused}");
+    let back = "/configuration/greeter/words/rollback/1";
+    let unconfirmed = browser.post(back, &format!("csrf={csrf}&confirm=greeter"));
+    assert!(status(&unconfirmed).starts_with("422"), "{unconfirmed}");
+    let done = browser.post(back, &format!("csrf={csrf}&confirm=greeter%2Fwords"));
+    assert!(status(&done).starts_with("303"), "{done}");
+    let page = browser.get("/configuration?q=words");
+    assert!(page.contains("<code>hello</code>"), "{page}");
+
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let audit = browser.get("/audit?q=configuration");
+        if audit.contains("configuration rollback") && audit.contains("configuration set") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{audit}");
+    }
+}
+
+#[tokio::test]
+async fn passes_and_pipelines_say_what_there_is_and_how_to_begin() {
+    let fleet = guarded(&[]).await;
+    let mut browser = Browser::of(&fleet).await;
+    browser.log_in(ADMIN);
+    let passes = browser.get("/passes");
+    assert!(passes.contains("orrery passes submit"), "{passes}");
+    let empty = browser.get("/pipelines");
+    assert!(
+        empty.contains("orrery pipelines submit NAME PROGRAM.sql"),
+        "{empty}"
+    );
+    let program = "CREATE TABLE n (counter BIGINT)
+                     WITH (connector = 'impulse', event_rate = 100);
+                   CREATE TABLE out (counter BIGINT) WITH (connector = 'blackhole');
+                   INSERT INTO out SELECT counter FROM n WHERE counter < 10";
+    let file = fleet.data().join("numbers.sql");
+    std::fs::write(&file, program).unwrap();
+    let discovery = fleet.address("discovery");
+    let says = |args: &[&str]| {
+        let (well, text) = orrery(discovery, ADMIN, args);
+        assert!(well, "{args:?}: {text}");
+        text
+    };
+    says(&[
+        "pipelines",
+        "submit",
+        "numbers",
+        &file.display().to_string(),
+        "--wait",
+    ]);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let page = browser.get("/pipelines/numbers");
+        if page.contains("● running") && page.contains("n[0]") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{page}");
+    }
+    let csrf = browser.csrf();
+    let stop = format!("csrf={csrf}&confirm=numbers");
+    let stopping = browser.post("/pipelines/numbers/stop", &stop);
+    assert!(status(&stopping).starts_with("303"), "{stopping}");
+    while !says(&["pipelines", "list"]).contains("stopped") {
+        assert!(Instant::now() < deadline, "it does not stop");
     }
 }
