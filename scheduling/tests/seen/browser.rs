@@ -155,6 +155,46 @@ async fn a_person_sees_a_release_go_to_its_end_and_rolls_one_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_person_follows_what_an_instance_writes_and_reads_why_another_one_waits() {
+    let fleet = guarded(&[]).await;
+    let mut browser = logged_in(&fleet);
+    let apply = |name: &str, spec: &str| {
+        let spec = format!(
+            "name = \"{name}\"\nreplicas = 1\nports.wanted = false\nprobes.readiness.kind = \"none\"\n\
+             probes.liveness.kind = \"none\"\n{spec}\n"
+        );
+        let file = fleet.data().join(format!("{name}.toml"));
+        std::fs::write(&file, spec).unwrap();
+        let mut orrery = Command::new(chassis::testing::workspace_binary("orrery"));
+        orrery.args(["apply", &file.display().to_string()]);
+        orrery.args(["--scheduling", &fleet.fleet.process.address().to_string()]);
+        let output = orrery.env("ORRERY_TOKEN", ADMIN).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let says = "i=0; while :; do i=$((i+1)); echo line-$i-; sleep 0.2; done";
+    apply(
+        "talker",
+        &format!("artifact.command = {{ program = \"sh\", args = [\"-c\", \"{says}\"] }}"),
+    );
+    browser.go(&format!("{}/instances/talker.0.1", page(&fleet)));
+    browser.sees("line-");
+    browser.eval(MARK);
+    browser.sees("line-25-");
+    assert_eq!(browser.eval(MARKED), true, "nobody loaded it anew");
+
+    apply(
+        "big",
+        "artifact.command = { program = \"sleep\", args = [\"1000\"] }\n\
+         placement.request = { cpu_millicores = 1000000 }",
+    );
+    browser.go(&format!("{}/pending", page(&fleet)));
+    browser.sees("the least that would help: on local: ask for");
+    browser.go(&format!("{}/services/big", page(&fleet)));
+    browser.sees("What each machine says");
+    browser.sees("millicores of cpu less");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_is_cut_off_says_how_old_it_is_and_recovers() {
     let fleet = guarded(&[]).await;
     let (near, far) = (fixed_address(), fleet.address("dashboard"));
