@@ -272,6 +272,21 @@ async fn a_page_is_there_at_once_and_a_change_is_seen_at_once() {
     assert!(seen[19 * 95 / 100] < 900, "{seen:?}");
 }
 
+/// What axe-core finds wrong with the page, if it is at hand: its `axe.min.js` in `ORRERY_AXE`.
+fn faults(browser: &mut Chromium) -> Vec<String> {
+    let Some(axe) = std::env::var_os("ORRERY_AXE") else {
+        return Vec::new();
+    };
+    browser.eval(&std::fs::read_to_string(axe).expect("axe.min.js"));
+    browser.eval("window.faults = null; axe.run().then(found => window.faults = found.violations)");
+    browser.until("window.faults !== null");
+    let serious = "JSON.stringify(window.faults \
+         .filter(one => ['serious', 'critical'].includes(one.impact)) \
+         .map(one => one.id + ': ' + one.nodes.map(node => node.html).join(' ')))";
+    let found = browser.eval(serious);
+    serde_json::from_str(found.as_str().unwrap()).unwrap()
+}
+
 /// `ORRERY_SCREENSHOTS=docs/screens cargo nextest run -p scheduling every_view_has` writes them.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_view_has_a_heading_and_fits_its_window() {
@@ -300,6 +315,8 @@ async fn every_view_has_a_heading_and_fits_its_window() {
         assert!(wide <= 0, "{path} is {wide} px wider than its window");
         for scheme in ["light", "dark"] {
             browser.prefers(scheme);
+            let faults = faults(&mut browser);
+            assert!(faults.is_empty(), "{path}, {scheme}: {faults:#?}");
             if let Some(folder) = &folder {
                 let file = format!("{name}-{scheme}.png");
                 browser.screenshot(&Path::new(folder).join(file));
