@@ -160,8 +160,8 @@ async fn a_person_follows_what_an_instance_writes_and_reads_why_another_one_wait
     let mut browser = logged_in(&fleet);
     let apply = |name: &str, spec: &str| {
         let spec = format!(
-            "name = \"{name}\"\nreplicas = 1\nports.wanted = false\nprobes.readiness.kind = \"none\"\n\
-             probes.liveness.kind = \"none\"\n{spec}\n"
+            "name = \"{name}\"\nreplicas = 1\nports.wanted = false\n\
+             probes.readiness.kind = \"none\"\nprobes.liveness.kind = \"none\"\n{spec}\n"
         );
         let file = fleet.data().join(format!("{name}.toml"));
         std::fs::write(&file, spec).unwrap();
