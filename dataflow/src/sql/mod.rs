@@ -14,21 +14,16 @@
 //! | `join`, `ranking` | joins of windows; `ROW_NUMBER` |
 //!
 //! ```
-//! let plan = dataflow::sql::plan(
-//!     "CREATE TABLE clicks (at TIMESTAMP, page TEXT)
-//!        WITH (connector = 'files', path = '/data/clicks', event_time_field = 'at');
-//!      SELECT page, count(*) AS clicks, window.end AS until FROM (
-//!        SELECT page, count(*), TUMBLE(INTERVAL '1 minute') AS window
-//!        FROM clicks GROUP BY page, window);",
-//! );
-//! let error = plan.unwrap_err();
-//! assert_eq!(error.line, 3);
-//! # let plan = dataflow::sql::plan(
-//! #    "CREATE TABLE clicks (at TIMESTAMP, page TEXT)
-//! #       WITH (connector = 'files', path = '/data/clicks', event_time_field = 'at');
-//! #     SELECT page, count(*) AS clicks, TUMBLE(INTERVAL '1 minute') AS window
-//! #       FROM clicks GROUP BY page, window");
-//! # assert_eq!(plan.unwrap().nodes.len(), 4);
+//! let clicks = "CREATE TABLE clicks (at TIMESTAMP, page TEXT)
+//!   WITH (connector = 'files', path = '/data/clicks', event_time_field = 'at');";
+//! let query = "SELECT page, count(*) AS n, TUMBLE(INTERVAL '1 minute') AS w
+//!   FROM clicks GROUP BY page, w";
+//! let plan = dataflow::sql::plan(&format!("{clicks}\n{query}")).expect("it can be planned");
+//! assert_eq!(plan.nodes.last().expect("a sink").id, "result");
+//!
+//! let error = dataflow::sql::plan(&format!("{clicks}\nSELECT pag FROM clicks")).unwrap_err();
+//! let says = "line 3, column 8: there is no column `pag`; did you mean `page`?";
+//! assert_eq!(error.to_string(), says);
 //! ```
 
 mod group;
