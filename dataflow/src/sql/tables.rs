@@ -83,7 +83,7 @@ pub(super) fn declared(create: &CreateTable, watermarks: &Watermarks) -> Planned
     if is_source {
         let connector = source(&connector, path.as_ref(), at, &mut options)?;
         let first = create.columns.first().map(|column| column.name.span);
-        let watermark = first.and_then(|first| watermarks.before(first));
+        let watermark = first.and_then(|first| watermarks.of(first));
         let named = options.take("event_time_field").map(|(name, _)| name);
         let delay = options.take("watermark_delay");
         let delay = delay

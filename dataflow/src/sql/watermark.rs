@@ -19,18 +19,14 @@ pub(super) struct Watermark {
     pub(super) delay: i64,
 }
 
-/// By the place of the table's opening parenthesis.
+/// By the place of the table's first column.
 pub(super) struct Watermarks(BTreeMap<(u64, u64), Watermark>);
 
 impl Watermarks {
-    /// What stood in a table whose columns are at this place: the last parenthesis opened before
-    /// its first column.
-    pub(super) fn before(&self, place: Span) -> Option<&Watermark> {
-        let at = (place.start.line, place.start.column);
-        self.0
-            .range(..at)
-            .next_back()
-            .map(|(_, watermark)| watermark)
+    /// What stood in the table whose first column is at this place.
+    pub(super) fn of(&self, first_column: Span) -> Option<&Watermark> {
+        let at = first_column.start;
+        self.0.get(&(at.line, at.column))
     }
 }
 
@@ -40,7 +36,7 @@ pub(super) fn cut_out(
     dialect: &dyn Dialect,
 ) -> Planned<Watermarks> {
     let mut found = BTreeMap::new();
-    while let Some(start) = tokens.iter().position(|token| is_word(token, "WATERMARK")) {
+    while let Some(start) = (0..tokens.len()).find(|at| begins(&tokens[*at..])) {
         let mut depth = 0;
         let ends = |token: &TokenWithSpan| {
             match token.token {
@@ -59,16 +55,27 @@ pub(super) fn cut_out(
                 "WATERMARK stands among a table's columns",
             )
         })?;
-        let place = tokens[open].span.start;
-        let clause = tokens[start..end].to_vec();
-        found.insert((place.line, place.column), read(&clause, dialect)?);
+        let watermark = read(&tokens[start..end], dialect)?;
         let before = tokens[..start].iter().rposition(is_solid);
         match before.filter(|at| tokens[*at].token == Token::Comma) {
             Some(comma) => drop(tokens.drain(comma..end)),
             None => drop(tokens.drain(start..(end + 1).min(tokens.len()))),
         }
+        if let Some(first) = tokens[open + 1..].iter().find(|token| is_solid(token)) {
+            let at = first.span.start;
+            found.insert((at.line, at.column), watermark);
+        }
     }
     Ok(Watermarks(found))
+}
+
+/// `WATERMARK FOR`: either word alone may be a name.
+fn begins(tokens: &[TokenWithSpan]) -> bool {
+    let mut solid = tokens.iter().filter(|token| is_solid(token));
+    tokens
+        .first()
+        .is_some_and(|first| is_word(first, "WATERMARK"))
+        && solid.nth(1).is_some_and(|second| is_word(second, "FOR"))
 }
 
 fn is_solid(token: &TokenWithSpan) -> bool {
@@ -99,16 +106,13 @@ fn read(clause: &[TokenWithSpan], dialect: &dyn Dialect) -> Planned<Watermark> {
             .hint("write it as WATERMARK FOR time AS time - INTERVAL '1 minute'")
     };
     let solid: Vec<TokenWithSpan> = clause.iter().filter(|t| is_solid(t)).cloned().collect();
-    let [_, second, column, rest @ ..] = solid.as_slice() else {
+    let [_, _, column, rest @ ..] = solid.as_slice() else {
         return Err(wrong());
     };
     let Token::Word(column) = &column.token else {
         return Err(wrong());
     };
     let column = column.value.clone();
-    if !is_word(second, "FOR") {
-        return Err(wrong());
-    }
     let delay = match rest {
         [] => 0,
         [first, expression @ ..] if is_word(first, "AS") => {

@@ -1,6 +1,6 @@
 //! Programs as SQL: the same queries as in `exact`, through the same checks, and what is refused.
 
-use dataflow::plan::Plan;
+use dataflow::plan::{Operator, Plan};
 use serde_json::{Value, json};
 
 use crate::exact::{CARS, time};
@@ -277,6 +277,51 @@ fn keys_that_are_computed_and_sessions() {
         })
         .collect();
     gives(IMPULSE, program, &expected);
+}
+
+/// The event time and the delay of each source of a program.
+fn event_times(program: &str) -> Vec<(String, Option<String>, i64)> {
+    let plan = Plan::from_text(program).unwrap();
+    let sources = plan.nodes.iter().filter_map(|node| match &node.operator {
+        Operator::Source(source) => Some((node.id.clone(), source)),
+        _ => None,
+    });
+    sources
+        .map(|(id, source)| (id, source.event_time.clone(), source.delay))
+        .collect()
+}
+
+#[test]
+fn a_watermark_is_that_of_its_own_table_wherever_it_stands_there() {
+    let table = |name: &str, columns: &str| {
+        format!("CREATE TABLE {name} ({columns}) WITH (connector = 'files', path = '/x');\n")
+    };
+    let delayed = "WATERMARK FOR at AS (at - INTERVAL '2 seconds')";
+    let program = [
+        table("first", &format!("{delayed}, at TIMESTAMP, n BIGINT")),
+        table("between", &format!("at TIMESTAMP, {delayed}, n BIGINT")),
+        table("none", "at TIMESTAMP, n BIGINT"),
+        table("last", "n BIGINT, at TIMESTAMP, WATERMARK FOR at"),
+        "SELECT n FROM first UNION ALL SELECT n FROM between UNION ALL SELECT n FROM none \
+         UNION ALL SELECT n FROM last"
+            .to_owned(),
+    ];
+    let at = || Some("at".to_owned());
+    let expected = [
+        ("first", at(), 2 * SECOND),
+        ("between", at(), 2 * SECOND),
+        ("none", None, 0),
+        ("last", at(), 0),
+    ];
+    let expected = expected.map(|(id, time, delay)| (id.to_owned(), time, delay));
+    assert_eq!(event_times(&program.concat()), expected);
+}
+
+#[test]
+fn a_column_may_be_called_watermark() {
+    let program = "CREATE TABLE t (watermark BIGINT) WITH (connector = 'files', path = '/x');
+                   SELECT watermark FROM t";
+    assert_eq!(event_times(program), [("t".to_owned(), None, 0)]);
 }
 
 /// What is refused, where, and what is said.
