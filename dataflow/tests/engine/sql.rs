@@ -324,6 +324,28 @@ fn a_column_may_be_called_watermark() {
     assert_eq!(event_times(program), [("t".to_owned(), None, 0)]);
 }
 
+/// The indented block of `docs/pipelines.md` that begins with this line.
+fn documented(first: &str) -> String {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/pipelines.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    let lines = docs
+        .lines()
+        .skip_while(|line| !line.trim_start().starts_with(first));
+    let block: Vec<&str> = lines.take_while(|line| line.starts_with("    ")).collect();
+    assert!(!block.is_empty(), "no block begins with {first}");
+    block.join("\n")
+}
+
+#[test]
+fn the_programs_of_the_manual_can_be_planned() {
+    let sql = Plan::from_text(&documented("-- clicks.sql")).unwrap();
+    let json = Plan::from_text(&documented("{ \"nodes\"")).unwrap();
+    for plan in [sql, json] {
+        let last = plan.nodes.last().unwrap();
+        assert!(matches!(last.operator, Operator::Sink { .. }), "{last:?}");
+    }
+}
+
 /// What is refused, where, and what is said.
 #[test]
 fn what_cannot_be_planned_is_refused_with_its_place_and_a_suggestion() {
