@@ -321,7 +321,9 @@ pub async fn check_uniform_service(binary: &str, name: &str, system_address: &st
         parsed.is_ok_and(|address| address.ip().is_loopback()),
         "{system_address}"
     );
-    let mut process = Start::binary(binary).ready();
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = Start::binary(binary).env("ORRERY_DATA", folder.path().display());
+    let mut process = start.ready();
     let builtin = process.builtin();
     let health = builtin
         .health(&rpc::Empty {})

@@ -26,19 +26,8 @@ fn report(samples: Vec<Sample>) -> ReportArgs {
 
 #[tokio::test]
 async fn it_is_a_uniform_service() {
-    // `check_uniform_service` takes a binary and no environment: a script gives it a folder.
-    let folder = tempfile::tempdir().unwrap();
-    let script = folder.path().join("start.sh");
-    let text = format!(
-        "#!/bin/sh\nexport ORRERY_DATA={}\nexec {}\n",
-        folder.path().display(),
-        env!("CARGO_BIN_EXE_monitoring")
-    );
-    std::fs::write(&script, text).unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&script, mode).unwrap();
-    let script = script.display().to_string();
-    check_uniform_service(&script, SYSTEM_NAME, SYSTEM_ADDRESS).await;
+    let binary = env!("CARGO_BIN_EXE_monitoring");
+    check_uniform_service(binary, SYSTEM_NAME, SYSTEM_ADDRESS).await;
 }
 
 #[tokio::test]
