@@ -351,6 +351,15 @@ impl ServiceSpec {
         request
     }
 
+    /// What a placer is told that one instance asks for.
+    #[must_use]
+    pub fn wishes(&self) -> Wishes {
+        Wishes {
+            request: self.request(),
+            ..self.placement.clone()
+        }
+    }
+
     /// Every artifact that some slot runs.
     pub fn artifacts(&self) -> impl Iterator<Item = &Artifact> {
         let next = self.next.as_ref().map(|next| &next.artifact);

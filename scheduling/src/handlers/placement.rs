@@ -1,6 +1,6 @@
 //! Where instances run: what a placer decides from, and what it decided.
 
-use model::{Generation, Instance, Node, ServiceName, ServiceSpec, Wishes};
+use model::{Generation, Instance, Node, ServiceName, ServiceSpec};
 use reconciliation::{Decision, Deposed};
 use rpc::{Code, Error, StreamSender};
 use scheduling::{
@@ -150,15 +150,11 @@ fn machine(node: &Node) -> MachineInfo {
 }
 
 fn wishes(spec: &ServiceSpec) -> ServiceWishes {
-    let wishes = Wishes {
-        request: spec.request(),
-        ..spec.placement.clone()
-    };
     ServiceWishes {
         service: spec.name.to_string(),
         node: spec.node.as_ref().map(ToString::to_string),
         replicas: spec.replicas,
-        wishes: serde_json::to_string(&wishes).unwrap_or_default(),
+        wishes: serde_json::to_string(&spec.wishes()).unwrap_or_default(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use client::resource_scheduler::{PREVIEW_MAX, PreviewArgs};
 use client::scheduling::{PlanArgs, PlanReply, ProposedChange};
 use dashboard::ago;
-use model::{ServiceSpec, Wishes};
+use model::ServiceSpec;
 use serde::Serialize;
 
 use super::count;
@@ -148,7 +148,7 @@ async fn nowhere(session: &Session, plan: &PlanReply, specs: &[ServiceSpec]) -> 
     for (service, of) in new {
         let spec = specs.iter().find(|spec| spec.name.as_str() == service);
         let args = PreviewArgs {
-            wishes: spec.and_then(|spec| serde_json::to_string(&asks_for(spec)).ok()),
+            wishes: spec.and_then(|spec| serde_json::to_string(&spec.wishes()).ok()),
             service,
             count: of.min(PREVIEW_MAX),
         };
@@ -164,13 +164,6 @@ async fn nowhere(session: &Session, plan: &PlanReply, specs: &[ServiceSpec]) -> 
         }
     }
     found
-}
-
-fn asks_for(spec: &ServiceSpec) -> Wishes {
-    Wishes {
-        request: spec.request(),
-        ..spec.placement.clone()
-    }
 }
 
 fn without_place(session: &Session, nowhere: &[Nowhere]) -> String {
