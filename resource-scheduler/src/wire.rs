@@ -27,11 +27,8 @@ pub struct PreviewReply {
 /// Why it is where it is, or nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serializable, Deserializable)]
 pub struct ExplainArgs {
-    /// A service (where one more of it would go), or an instance. A service need not exist if
-    /// `wishes` says what it asks for.
+    /// A service (where one more of it would go), or an instance.
     pub target: String,
-    /// What one instance asks for, as JSON of `model::Wishes`; absent: what the service asks for.
-    pub wishes: Option<String>,
     /// Machines to list, the best or nearest first.
     pub machines_max: u32,
 }

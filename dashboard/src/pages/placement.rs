@@ -12,7 +12,6 @@ pub(crate) async fn of(fleet: &Fleet, target: &str) -> Option<ExplainReply> {
     let scheduler = fleet.resource_scheduler().await.ok()?;
     let args = ExplainArgs {
         target: target.to_owned(),
-        wishes: None,
         machines_max: MACHINES,
     };
     let reply = scheduler.explain(&args).await.ok()?;

@@ -4,7 +4,7 @@ use placement::{Check, Report};
 use resource_scheduler::{CheckVerdict, ExplainArgs, ExplainReply, MachineVerdict};
 use rpc::Error;
 
-use super::{asked, target, unknown};
+use super::{known, target, unknown};
 use crate::mirror::Mirror;
 
 pub(super) fn explain(mirror: &mut Mirror, args: ExplainArgs) -> Result<ExplainReply, Error> {
@@ -12,7 +12,7 @@ pub(super) fn explain(mirror: &mut Mirror, args: ExplainArgs) -> Result<ExplainR
     if instance.as_ref().is_some_and(|id| !mirror.knows(id)) {
         return Err(unknown(&args.target));
     }
-    let task = asked(mirror, &service, args.wishes.as_deref())?;
+    let task = known(mirror, &service)?;
     let node = instance.as_ref().and_then(|id| mirror.node_of(id).cloned());
     // It is not in its own way.
     let name = instance.map(|id| id.to_string()).unwrap_or_default();

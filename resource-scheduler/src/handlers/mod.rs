@@ -27,8 +27,7 @@ impl ResourceScheduler for Handlers {
                 .with_hint(format!("ask for at most {PREVIEW_MAX}")));
         }
         let mut mirror = self.0.mirror.lock();
-        let (service, _) = target(&args.service)?;
-        let task = asked(ready(&mut mirror)?, &service, args.wishes.as_deref())?;
+        let task = asked(ready(&mut mirror)?, &args)?;
         let mut cluster = mirror.cluster.clone();
         drop(mirror);
         let mut placed = std::collections::BTreeMap::<String, u32>::new();
@@ -107,18 +106,22 @@ fn ready(mirror: &mut Mirror) -> Result<&mut Mirror, Error> {
 }
 
 /// What one of them asks for.
-fn asked(mirror: &Mirror, service: &ServiceName, wishes: Option<&str>) -> Result<Task, Error> {
-    match wishes {
+fn asked(mirror: &Mirror, args: &PreviewArgs) -> Result<Task, Error> {
+    let (service, _) = target(&args.service)?;
+    match &args.wishes {
         Some(text) => {
             let wishes: Wishes = serde_json::from_str(text)
                 .map_err(|e| Error::invalid(reason::INVALID_WISHES, e.to_string()))?;
-            Ok(mirror::task(service, wishes))
+            Ok(mirror::task(&service, wishes))
         }
-        None => {
-            let task = mirror.services.get(service).cloned();
-            task.ok_or_else(|| unknown(service.as_str()))
-        }
+        None => known(mirror, &service),
     }
+}
+
+/// What instances of a service ask for.
+fn known(mirror: &Mirror, service: &ServiceName) -> Result<Task, Error> {
+    let task = mirror.services.get(service).cloned();
+    task.ok_or_else(|| unknown(service.as_str()))
 }
 
 /// A service, and which of its instances.

@@ -121,7 +121,6 @@ async fn a_preview_says_where_more_would_go_and_keeps_nothing() {
     }
     let args = ExplainArgs {
         target: "echo.0.1".to_owned(),
-        wishes: None,
         machines_max: 10,
     };
     let explained = replica.explain(&args).await.unwrap();

@@ -89,7 +89,6 @@ impl Explain {
         };
         let args = resource_scheduler::ExplainArgs {
             target: target.to_owned(),
-            wishes: None,
             machines_max: self.machines.unwrap_or(MACHINES),
         };
         let reply = scheduler.explain(&args).await.ok()?;
