@@ -77,3 +77,25 @@ rpc::service! {
     /// The declared keys.
     read 309 SCHEMA_PROCEDURE schema(SchemaArgs) -> SchemaReply;
 }
+
+impl ConfigurationClient {
+    /// All that is set under a prefix, over all pages; all there is if that is empty.
+    ///
+    /// # Errors
+    /// Those of [`list`](Self::list).
+    pub async fn everything(&self, prefix: &str) -> Result<Vec<Item>, rpc::Error> {
+        let mut args = ListArgs {
+            prefix: prefix.to_owned(),
+            ..ListArgs::default()
+        };
+        let mut items = Vec::new();
+        loop {
+            let page = self.list(&args).await?;
+            items.extend(page.items);
+            if page.cursor.is_empty() {
+                return Ok(items);
+            }
+            args.cursor = page.cursor;
+        }
+    }
+}

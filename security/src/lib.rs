@@ -108,3 +108,28 @@ rpc::service! {
     /// The authority whose certificates the fleet believes.
     read 617 AUTHORITY_PROCEDURE authority(rpc::Empty) -> AuthorityReply;
 }
+
+impl SecurityClient {
+    /// The last entries of the audit log of which this is true, at most so many, oldest first.
+    ///
+    /// # Errors
+    /// Those of [`audit`](Self::audit).
+    pub async fn audit_last(
+        &self,
+        mut args: AuditArgs,
+        most: usize,
+        is_meant: impl Fn(&AuditEntry) -> bool,
+    ) -> Result<Vec<AuditEntry>, rpc::Error> {
+        let mut last: Vec<AuditEntry> = Vec::new();
+        loop {
+            let page = self.audit(&args).await?;
+            last.extend(page.entries.into_iter().filter(&is_meant));
+            let surplus = last.len().saturating_sub(most);
+            last.drain(..surplus);
+            match page.next {
+                Some(after) => args.after = after,
+                None => return Ok(last),
+            }
+        }
+    }
+}

@@ -32,18 +32,10 @@ pub(crate) async fn show(asked: Asked) -> Response {
 /// The last entries that say this somewhere, newest first.
 async fn last(session: &Session, filter: &str) -> Result<Vec<AuditEntry>, rpc::Error> {
     let security = session.look.fleet().await?.security().await?;
-    let mut args = AuditArgs::default();
-    let mut last: Vec<AuditEntry> = Vec::new();
-    loop {
-        let page = security.audit(&args).await?;
-        last.extend(page.entries.into_iter().filter(|entry| says(entry, filter)));
-        let surplus = last.len().saturating_sub(SHOWN);
-        last.drain(..surplus);
-        match page.next {
-            Some(after) => args.after = after,
-            None => break,
-        }
-    }
+    let is_meant = |entry: &AuditEntry| says(entry, filter);
+    let mut last = security
+        .audit_last(AuditArgs::default(), SHOWN, is_meant)
+        .await?;
     last.reverse();
     Ok(last)
 }

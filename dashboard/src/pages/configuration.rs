@@ -2,7 +2,7 @@
 
 use axum::extract::Path;
 use axum::response::Response;
-use client::configuration::{DeclareArgs, HistoryArgs, HistoryEntry, Item, ListArgs, SchemaArgs};
+use client::configuration::{DeclareArgs, HistoryArgs, HistoryEntry, Item, SchemaArgs};
 use maud::{Markup, html};
 use serde_json::json;
 
@@ -36,16 +36,7 @@ pub(crate) async fn show(asked: Asked) -> Response {
 
 async fn ask(session: &Session) -> Result<(Vec<Item>, Vec<DeclareArgs>), rpc::Error> {
     let client = session.look.fleet().await?.configuration().await?;
-    let mut args = ListArgs::default();
-    let mut items = Vec::new();
-    loop {
-        let page = client.list(&args).await?;
-        items.extend(page.items);
-        if page.cursor.is_empty() {
-            break;
-        }
-        args.cursor = page.cursor;
-    }
+    let items = client.everything("").await?;
     let schema = client.schema(&SchemaArgs::default()).await?;
     Ok((items, schema.services))
 }

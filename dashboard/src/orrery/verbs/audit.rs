@@ -1,6 +1,5 @@
 //! `orrery audit`: who changed what.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -92,19 +91,9 @@ impl Only {
 
 impl List {
     async fn run(self, session: &Session, security: &SecurityClient) -> Result<(), Failure> {
-        let mut args = self.only.args();
-        let mut last: VecDeque<AuditEntry> = VecDeque::new();
-        loop {
-            let page = security.audit(&args).await?;
-            last.extend(page.entries);
-            let surplus = last.len().saturating_sub(self.tail);
-            last.drain(..surplus);
-            match page.next {
-                Some(after) => args.after = after,
-                None => break,
-            }
-        }
-        let (now, last) = (session.now_ms(), Vec::from(last));
+        let args = self.only.args();
+        let last = security.audit_last(args, self.tail, |_| true).await?;
+        let now = session.now_ms();
         session.out.list(&last, || {
             let mut table = Table::new(&["ENTRY", "WHEN", "WHO", "DID", "TO", "VERDICT"]);
             for entry in &last {

@@ -3,8 +3,7 @@
 use clap::{Args, Subcommand};
 use client::configuration::{
     Compare, ConfigurationClient, ConfigurationEvent, DeclareArgs, DeleteArgs, GetArgs,
-    HistoryArgs, HistoryEntry, Item, ListArgs, RollbackArgs, SchemaArgs, SetArgs, SetReply,
-    WatchArgs,
+    HistoryArgs, HistoryEntry, RollbackArgs, SchemaArgs, SetArgs, SetReply, WatchArgs,
 };
 use dashboard::ago;
 
@@ -188,19 +187,7 @@ async fn list(
     client: &ConfigurationClient,
     prefix: String,
 ) -> Result<(), Failure> {
-    let mut items: Vec<Item> = Vec::new();
-    let mut args = ListArgs {
-        prefix,
-        ..ListArgs::default()
-    };
-    loop {
-        let page = client.list(&args).await?;
-        items.extend(page.items);
-        if page.cursor.is_empty() {
-            break;
-        }
-        args.cursor = page.cursor;
-    }
+    let items = client.everything(&prefix).await?;
     if items.is_empty() && session.out.format() == Format::Table {
         let next = "orrery config keys";
         session.out.suggest("nothing is set; what could be", next);

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[command(after_help = "Examples:
   orrery pipelines submit clicks clicks.sql --wait
   orrery pipelines list
-  orrery pipelines show clicks               workers, parallelism, rates by task
+  orrery pipelines show clicks               workers, parallelism, what each task counts
   orrery pipelines rescale clicks '*=4' --wait
   orrery pipelines stop clicks               with a last checkpoint
   orrery pipelines restart clicks            goes on from there
