@@ -9,6 +9,7 @@
 //! ```
 
 mod marked;
+mod operator;
 
 use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -25,6 +26,7 @@ use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 
 pub use marked::{end_fleet, mark_of, processes_with};
+pub use operator::Operator;
 
 /// How long anything in a test may take before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -392,24 +394,6 @@ pub async fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
 #[must_use]
 pub fn workspace_binary(package: &str) -> String {
     workspace_binaries().join(package).display().to_string()
-}
-
-/// What the command line answers to an operator of the fleet of this discovery: whether it ended
-/// well, and what it wrote, errors after the rest.
-///
-/// # Panics
-/// If it cannot be started.
-#[must_use]
-pub fn orrery(discovery: SocketAddr, token: &str, args: &[&str]) -> (bool, String) {
-    let mut orrery = Command::new(workspace_binary("orrery"));
-    // Whatever asks scheduling must not find a fleet that happens to run here.
-    orrery.env("ORRERY_ADDRESS", NOWHERE);
-    orrery.env("ORRERY_DISCOVERY", discovery.to_string());
-    orrery.env("ORRERY_TOKEN", token).args(args);
-    let output = orrery.output().expect("orrery");
-    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.push_str(&String::from_utf8_lossy(&output.stderr));
-    (output.status.success(), text)
 }
 
 /// Where the binaries of this workspace are: built if need be, in the profile of the test.

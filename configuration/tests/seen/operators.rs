@@ -1,12 +1,13 @@
 //! What an operator does with `orrery config`.
 
-use chassis::testing::{Process, Start, orrery, workspace_binary};
+use chassis::testing::{Operator, Process, Start, workspace_binary};
 use tempfile::TempDir;
 
 use crate::common::{client, declare, integer};
 
 struct Fleet {
-    discovery: Process,
+    operator: Operator,
+    _discovery: Process,
     configuration: Process,
     _folder: TempDir,
 }
@@ -19,23 +20,10 @@ fn fleet() -> Fleet {
         .env("ORRERY_DISCOVERY", discovery.address())
         .ready();
     Fleet {
-        discovery,
+        operator: Operator::of(discovery.address()),
+        _discovery: discovery,
         configuration,
         _folder: folder,
-    }
-}
-
-impl Fleet {
-    fn says(&self, args: &[&str]) -> String {
-        let (well, text) = orrery(self.discovery.address(), "", args);
-        assert!(well, "{args:?}: {text}");
-        text
-    }
-
-    fn refuses(&self, args: &[&str]) -> String {
-        let (well, text) = orrery(self.discovery.address(), "", args);
-        assert!(!well, "{args:?}: {text}");
-        text
     }
 }
 
@@ -57,24 +45,36 @@ async fn an_operator_sets_looks_at_and_takes_back_a_value_from_the_command_line(
         .declare(&declared)
         .await
         .unwrap();
-    let keys = fleet.says(&["config", "keys", "greeter"]);
+    let keys = fleet.operator.says(&["config", "keys", "greeter"]);
     assert!(keys.contains("a whole number from 1 to 9"), "{keys}");
-    assert_eq!(fleet.says(&["config", "get", "greeter/guests"]), "3\n");
-
-    let set = fleet.says(&["config", "set", "greeter/guests", "5"]);
-    assert!(set.starts_with("greeter/guests: revision "), "{set}");
-    assert_eq!(fleet.says(&["config", "get", "greeter/guests"]), "5\n");
     assert_eq!(
-        row(&fleet.says(&["config", "list"]), "greeter/guests")[1],
+        fleet.operator.says(&["config", "get", "greeter/guests"]),
+        "3\n"
+    );
+
+    let set = fleet
+        .operator
+        .says(&["config", "set", "greeter/guests", "5"]);
+    assert!(set.starts_with("greeter/guests: revision "), "{set}");
+    assert_eq!(
+        fleet.operator.says(&["config", "get", "greeter/guests"]),
+        "5\n"
+    );
+    assert_eq!(
+        row(&fleet.operator.says(&["config", "list"]), "greeter/guests")[1],
         "5"
     );
 
     // What does not fit, is not declared, or is not as it was read, is refused and changes nothing.
-    let refused = fleet.refuses(&["config", "set", "greeter/guests", "10"]);
+    let refused = fleet
+        .operator
+        .refuses(&["config", "set", "greeter/guests", "10"]);
     assert!(refused.contains("from 1 to 9"), "{refused}");
-    let refused = fleet.refuses(&["config", "set", "greeter/gests", "4"]);
+    let refused = fleet
+        .operator
+        .refuses(&["config", "set", "greeter/gests", "4"]);
     assert!(refused.contains("hint:"), "{refused}");
-    fleet.refuses(&[
+    fleet.operator.refuses(&[
         "config",
         "set",
         "greeter/guests",
@@ -82,15 +82,32 @@ async fn an_operator_sets_looks_at_and_takes_back_a_value_from_the_command_line(
         "--if-revision",
         "1000",
     ]);
-    fleet.refuses(&["config", "set", "greeter/guests", "6", "--if-absent"]);
-    assert_eq!(fleet.says(&["config", "get", "greeter/guests"]), "5\n");
+    fleet
+        .operator
+        .refuses(&["config", "set", "greeter/guests", "6", "--if-absent"]);
+    assert_eq!(
+        fleet.operator.says(&["config", "get", "greeter/guests"]),
+        "5\n"
+    );
 
-    fleet.says(&["config", "set", "greeter/guests", "7"]);
-    fleet.says(&["config", "unset", "greeter/guests"]);
-    assert_eq!(fleet.says(&["config", "get", "greeter/guests"]), "3\n");
-    fleet.says(&["config", "rollback", "greeter/guests", "--to", "1"]);
-    assert_eq!(fleet.says(&["config", "get", "greeter/guests"]), "5\n");
-    let history = fleet.says(&["config", "history", "greeter/guests"]);
+    fleet
+        .operator
+        .says(&["config", "set", "greeter/guests", "7"]);
+    fleet.operator.says(&["config", "unset", "greeter/guests"]);
+    assert_eq!(
+        fleet.operator.says(&["config", "get", "greeter/guests"]),
+        "3\n"
+    );
+    fleet
+        .operator
+        .says(&["config", "rollback", "greeter/guests", "--to", "1"]);
+    assert_eq!(
+        fleet.operator.says(&["config", "get", "greeter/guests"]),
+        "5\n"
+    );
+    let history = fleet
+        .operator
+        .says(&["config", "history", "greeter/guests"]);
     assert_eq!(row(&history, "4")[1..5], ["5", "(as", "in", "1)"]);
     assert_eq!(row(&history, "3")[1..3], ["taken", "away"]);
     assert_eq!(row(&history, "2")[1], "7");
@@ -99,9 +116,11 @@ async fn an_operator_sets_looks_at_and_takes_back_a_value_from_the_command_line(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_begins_with_what_is_set_and_ends_when_its_time_is_up() {
     let fleet = fleet();
-    fleet.says(&["config", "set", "any/thing", "a value with spaces"]);
+    fleet
+        .operator
+        .says(&["config", "set", "any/thing", "a value with spaces"]);
     let watched = ["config", "watch", "any/", "--timeout", "500ms"];
-    let (_, seen) = orrery(fleet.discovery.address(), "", &watched);
+    let (_, seen) = fleet.operator.run(&watched);
     assert!(
         seen.starts_with("any/thing = a value with spaces\n"),
         "{seen}"
@@ -112,6 +131,8 @@ async fn a_watch_begins_with_what_is_set_and_ends_when_its_time_is_up() {
 async fn without_configuration_the_command_line_says_who_is_missing() {
     let mut fleet = fleet();
     fleet.configuration.kill();
-    let refused = fleet.refuses(&["config", "list", "--timeout", "2s"]);
+    let refused = fleet
+        .operator
+        .refuses(&["config", "list", "--timeout", "2s"]);
     assert!(refused.contains("error:"), "{refused}");
 }

@@ -371,18 +371,11 @@ fn the_most_active_driver_of_each_window() {
             node("top", p, &["each"], top),
         ]
     };
-    let rows = oracle::cars().into_iter().flat_map(|car| {
-        let starts = windows(car.time, 10 * MINUTE, HOUR).into_iter();
-        starts.map(move |start| ((start, car.driver), ()))
-    });
-    let counts = grouped(rows).into_iter();
-    let counts = grouped(counts.map(|((start, driver), rows)| (start, (rows.len(), -driver))));
-    let expected: Vec<Value> = counts
-        .iter()
-        .map(|(start, counts)| {
-            let (n, driver) = counts.iter().max().unwrap();
+    let most_active = oracle::most_active(10 * MINUTE, HOUR).into_iter();
+    let expected: Vec<Value> = most_active
+        .map(|(start, driver, n)| {
             json!({
-                "driver_id": -driver, "start": time(*start), "end": time(start + HOUR),
+                "driver_id": driver, "start": time(start), "end": time(start + HOUR),
                 "n": n, "place": 1,
             })
         })

@@ -121,6 +121,22 @@ pub(crate) fn grouped<K: Ord, V>(rows: impl IntoIterator<Item = (K, V)>) -> BTre
     groups
 }
 
+/// Of each window its start, the driver with the most events (of several the one with the least
+/// number), and how many these are.
+pub(crate) fn most_active(slide: i64, width: i64) -> Vec<(i64, i64, usize)> {
+    let rows = cars().into_iter().flat_map(|car| {
+        let starts = windows(car.time, slide, width).into_iter();
+        starts.map(move |start| ((start, car.driver), ()))
+    });
+    let counts = grouped(rows).into_iter();
+    let counts = grouped(counts.map(|((start, driver), rows)| (start, (rows.len(), -driver))));
+    let most = |(start, counts): (i64, Vec<(usize, i64)>)| {
+        let (n, driver) = counts.into_iter().max().expect("a group is of something");
+        (start, -driver, n)
+    };
+    counts.into_iter().map(most).collect()
+}
+
 /// How many are different.
 pub(crate) fn different<V: Ord + Clone>(values: &[V]) -> usize {
     let mut values = values.to_vec();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use chassis::testing::orrery;
+use chassis::testing::Operator;
 use passes::{JobPhase, ListArgs};
 
 use crate::harness::Fleet;
@@ -77,8 +77,8 @@ async fn a_plan_becomes_jobs_at_its_stations_and_to_submit_it_again_is_to_submit
         "-c",
         &script,
     ];
-    let (well, said) = orrery(fleet.discovery, "", &plan);
-    assert!(well, "{said}");
+    let operator = Operator::of(fleet.discovery);
+    let said = operator.says(&plan);
     assert!(
         said.contains("4 jobs: 4 accepted, 0 refused, 0 too late"),
         "{said}"
@@ -96,8 +96,8 @@ async fn a_plan_becomes_jobs_at_its_stations_and_to_submit_it_again_is_to_submit
             list().await.iter().all(|job| job.phase == JobPhase::Done)
         })
         .await;
-    let (well, again) = orrery(fleet.discovery, "", &plan);
-    assert!(well && again.contains("4 accepted"), "{again}");
+    let again = operator.says(&plan);
+    assert!(again.contains("4 accepted"), "{again}");
     let jobs = list().await;
     assert_eq!(jobs.len(), 4, "{again}");
 

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use chassis::testing::{PATIENCE, Process, Start, orrery, workspace_binary};
+use chassis::testing::{self, PATIENCE, Process, Start, workspace_binary};
 
 use crate::harness::World;
 use crate::plans::{append, check_exactly_once, copy, numbers, shown, until_shown};
 
 struct Operator {
-    discovery: Process,
+    terminal: testing::Operator,
+    _discovery: Process,
     world: World,
 }
 
@@ -18,21 +19,19 @@ impl Operator {
         let discovery = Start::binary(&workspace_binary("discovery")).ready();
         let address: SocketAddr = discovery.address();
         let world = World::with(&[&format!("--discovery={address}")]);
-        Self { discovery, world }
+        Self {
+            terminal: testing::Operator::of(address),
+            _discovery: discovery,
+            world,
+        }
     }
 
     fn says(&self, args: &[&str]) -> String {
-        let all: Vec<&str> = ["pipelines"].iter().chain(args).copied().collect();
-        let (well, text) = orrery(self.discovery.address(), "", &all);
-        assert!(well, "{args:?}: {text}");
-        text
+        self.terminal.says(&[&["pipelines"], args].concat())
     }
 
     fn refuses(&self, args: &[&str]) -> String {
-        let all: Vec<&str> = ["pipelines"].iter().chain(args).copied().collect();
-        let (well, text) = orrery(self.discovery.address(), "", &all);
-        assert!(!well, "{args:?}: {text}");
-        text
+        self.terminal.refuses(&[&["pipelines"], args].concat())
     }
 
     /// Writes a plan; its path.

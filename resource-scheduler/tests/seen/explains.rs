@@ -1,10 +1,6 @@
 //! Why something finds no place, in the words that an operator reads: each case names the least
 //! that would help, in the list of what waits, in `explain` and in `plan`.
 
-use std::process::Command;
-
-use chassis::testing::workspace_binary;
-
 use crate::harness::{Fleet, wish};
 
 const QUOTAS: &str = "ORRERY_RESOURCE_SCHEDULER_QUOTAS = \"web/instances=0\"";
@@ -84,15 +80,6 @@ const CASES: [Case; 8] = [
     },
 ];
 
-fn orrery(fleet: &Fleet, args: &[&str]) -> String {
-    let mut command = Command::new(workspace_binary("orrery"));
-    command.args(args).args(fleet.addresses());
-    let output = command.output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{args:?}: {errors}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_explain_and_plan_name_the_least_that_would_help() {
     let fleet = Fleet::start_with(1, QUOTAS).await;
@@ -112,16 +99,16 @@ async fn what_waits_explain_and_plan_name_the_least_that_would_help() {
     for case in CASES {
         let spec = wish(case.name, 1, case.millicores, case.says);
         let file = fleet.file(&format!("{}.toml", case.name), &spec);
-        let planned = orrery(&fleet, &["plan", &file, "-o", "json"]);
+        let planned = fleet.operator().says(&["plan", &file, "-o", "json"]);
         assert!(planned.contains(&case.quoted()), "{}: {planned}", case.name);
         fleet.apply(&spec).await;
         let why = fleet.waits(case.name, case.least).await;
         assert!(why.contains("no machine of 3 takes it"), "{why}");
-        let explained = orrery(&fleet, &["explain", case.name]);
+        let explained = fleet.operator().says(&["explain", case.name]);
         assert!(explained.contains(case.least), "{explained}");
     }
     // Each machine says all that it minds.
-    let explained = orrery(&fleet, &["explain", "license", "-o", "json"]);
+    let explained = fleet.operator().says(&["explain", "license", "-o", "json"]);
     let explained: serde_json::Value = serde_json::from_str(&explained).unwrap();
     let machines = explained["placement"]["machines"].as_array().unwrap();
     let minds = |machine: &serde_json::Value| {
@@ -154,7 +141,9 @@ async fn what_has_a_place_can_be_asked_how_much_room_every_machine_has_for_it() 
     let _two = fleet.machine("two", &[("cpu", "4000")]).await;
     fleet.apply(&wish("echo", 1, 500, "")).await;
     fleet.placed("echo", 1).await;
-    let explained = orrery(&fleet, &["explain", "echo.0.1", "--machines", "2"]);
+    let explained = fleet
+        .operator()
+        .says(&["explain", "echo.0.1", "--machines", "2"]);
     // It is not in its own way: on its own machine there is room as if it were not there.
     for (node, left) in [
         ("one", "350 millicores of cpu left"),
@@ -163,7 +152,7 @@ async fn what_has_a_place_can_be_asked_how_much_room_every_machine_has_for_it() 
         let line = explained.lines().find(|line| line.starts_with(node));
         assert!(line.is_some_and(|line| line.contains(left)), "{explained}");
     }
-    let plain = orrery(&fleet, &["explain", "echo.0.1"]);
+    let plain = fleet.operator().says(&["explain", "echo.0.1"]);
     assert!(!plain.contains("MACHINE"), "{plain}");
 }
 

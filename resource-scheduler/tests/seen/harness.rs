@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use chassis::testing::{PATIENCE, Process, Start, end_fleet, fixed_address, workspace_binary};
+use chassis::testing::{
+    Operator, PATIENCE, Process, Start, end_fleet, fixed_address, workspace_binary,
+};
 use resource_scheduler::{LeaderReply, ResourceSchedulerClient};
 use rpc::{Channel, Empty};
 use rustix::process::{Pid, Signal, kill_process};
@@ -74,12 +76,9 @@ impl Fleet {
         fleet
     }
 
-    /// For the command line: where everything is.
-    pub(crate) fn addresses(&self) -> [String; 2] {
-        [
-            format!("--scheduling={}", self.scheduling.address()),
-            format!("--discovery=127.0.0.1:{}", self.discovery),
-        ]
+    pub(crate) fn operator(&self) -> Operator {
+        let discovery = SocketAddr::from((Ipv4Addr::LOCALHOST, self.discovery));
+        Operator::of(discovery).with_scheduling(self.scheduling.address())
     }
 
     /// Writes a file; its path.

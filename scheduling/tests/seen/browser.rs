@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
-use chassis::testing::fixed_address;
+use chassis::testing::{Operator, fixed_address};
 use scheduling::{ScaleServiceArgs, SchedulingClient};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +19,12 @@ const MARKED: &str = "window.marked === true";
 
 fn page(fleet: &Guarded) -> String {
     format!("http://{}", fleet.address("dashboard"))
+}
+
+/// Somebody who does with the command line what the page is to show.
+fn operator(fleet: &Guarded) -> Operator {
+    let operator = Operator::of(fleet.address("discovery")).with_token(ADMIN);
+    operator.with_scheduling(fleet.fleet.process.address())
 }
 
 /// What is between a browser and the page, for as long as it is kept.
@@ -131,13 +136,7 @@ async fn a_person_steers_the_fleet_from_the_page() {
 async fn a_person_sees_a_release_go_to_its_end_and_rolls_one_back() {
     let fleet = guarded(&[]).await;
     let start = |args: &[&str]| {
-        let mut orrery = Command::new(chassis::testing::workspace_binary("orrery"));
-        let (scheduling, discovery) = (fleet.fleet.process.address(), fleet.address("discovery"));
-        orrery.args(["release", "start", "echo"]).args(args);
-        orrery.args(["--scheduling", &scheduling.to_string()]);
-        orrery.args(["--discovery", &discovery.to_string()]);
-        let output = orrery.env("ORRERY_TOKEN", ADMIN).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
+        operator(&fleet).says(&[&["release", "start", "echo"], args].concat());
     };
     start(&["--bin", "server_v2", "--settle", "200ms"]);
     let mut browser = logged_in(&fleet);
@@ -165,11 +164,7 @@ async fn a_person_follows_what_an_instance_writes_and_reads_why_another_one_wait
         );
         let file = fleet.data().join(format!("{name}.toml"));
         std::fs::write(&file, spec).unwrap();
-        let mut orrery = Command::new(chassis::testing::workspace_binary("orrery"));
-        orrery.args(["apply", &file.display().to_string()]);
-        orrery.args(["--scheduling", &fleet.fleet.process.address().to_string()]);
-        let output = orrery.env("ORRERY_TOKEN", ADMIN).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
+        operator(&fleet).says(&["apply", &file.display().to_string()]);
     };
     let says = "i=0; while :; do i=$((i+1)); echo line-$i-; sleep 0.2; done";
     apply(

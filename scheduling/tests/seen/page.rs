@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use chassis::testing::{PATIENCE, orrery};
+use chassis::testing::{Operator, PATIENCE};
 use rpc::Channel;
 use scheduling::{GetServiceArgs, SchedulingClient};
 use security::{RevokeTokenArgs, SecurityClient};
@@ -353,13 +353,8 @@ async fn passes_and_pipelines_say_what_there_is_and_how_to_begin() {
                    INSERT INTO out SELECT counter FROM n WHERE counter < 10";
     let file = fleet.data().join("numbers.sql");
     std::fs::write(&file, program).unwrap();
-    let discovery = fleet.address("discovery");
-    let says = |args: &[&str]| {
-        let (well, text) = orrery(discovery, ADMIN, args);
-        assert!(well, "{args:?}: {text}");
-        text
-    };
-    says(&[
+    let operator = Operator::of(fleet.address("discovery")).with_token(ADMIN);
+    operator.says(&[
         "pipelines",
         "submit",
         "numbers",
@@ -378,7 +373,7 @@ async fn passes_and_pipelines_say_what_there_is_and_how_to_begin() {
     let stop = format!("csrf={csrf}&confirm=numbers");
     let stopping = browser.post("/pipelines/numbers/stop", &stop);
     assert!(status(&stopping).starts_with("303"), "{stopping}");
-    while !says(&["pipelines", "list"]).contains("stopped") {
+    while !operator.says(&["pipelines", "list"]).contains("stopped") {
         assert!(Instant::now() < deadline, "it does not stop");
     }
 }
