@@ -30,23 +30,31 @@
 //! | `api` | [`Store`] and [`Watch`], with their promises |
 //! | `types`, `txn`, `error`, [`limits`] | the nouns |
 //! | `embedded` | [`EmbeddedStore`]: SQLite on disk, everything in memory, one writer |
+//! | `etcd` | `EtcdStore`: a prefix of an etcd cluster; with the cargo feature `etcd` |
+//! | `copy` | [`copy`](copy()): from one engine to another |
 //! | [`conformance`] | the promises as tests, for any engine |
 //! | [`load`] | a generator of commits, and the floor to compare with |
 
 mod api;
 pub mod conformance;
+mod copy;
 mod embedded;
 mod error;
+#[cfg(feature = "etcd")]
+mod etcd;
 pub mod limits;
 pub mod load;
 mod txn;
 mod types;
 
 pub use api::{Store, Watch};
+pub use copy::{Copied, CopyError, copy};
 pub use embedded::{EmbeddedStore, EmbeddedWatch, OpenError, Options};
 pub use error::{
     BackupError, CommitError, CompactError, Failure, LeaseError, ReadError, RecallError, WatchError,
 };
+#[cfg(feature = "etcd")]
+pub use etcd::{EtcdOptions, EtcdStore, EtcdWatch};
 pub use limits::LimitError;
 pub use txn::{Committed, Compare, Field, Is, Op, OpResult, Txn};
 pub use types::{

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::step::Step;
-use crate::{Command, Invocation, tidy};
+use crate::{Command, Invocation, packages, tidy};
 
 pub(crate) const COMMAND: Command = Command {
     name: "check",
@@ -15,6 +15,7 @@ Runs every check, also after one failed, and ends with the list of failures and 
   format     cargo fmt --all --check
   tidy       cargo xtask tidy
   lints      cargo clippy --workspace --all-targets, warnings are errors
+  etcd       the same for the store with its feature `etcd`
   docs       cargo doc --no-deps --workspace, warnings are errors
   deny       cargo deny check bans licenses sources (installed first when CI is set)
 
@@ -43,6 +44,7 @@ fn run(invocation: &Invocation) -> Result<(), String> {
     judge("format", format.run(root), "cargo fmt --all".into());
     eprintln!("==> tidy: cargo xtask tidy");
     judge("tidy", tidy::report(root, false), "cargo xtask tidy".into());
+    judge("packages", packages::ensure(), "cargo xtask check".into());
     for step in build_steps() {
         judge(step.title, step.run(root), step.line());
     }
@@ -65,9 +67,13 @@ fn run(invocation: &Invocation) -> Result<(), String> {
     ))
 }
 
-fn build_steps() -> [Step; 2] {
+fn build_steps() -> [Step; 3] {
     [
         Step::cargo("lints", "clippy --workspace --all-targets -- -D warnings"),
+        Step::cargo(
+            "etcd",
+            "clippy --package store --features etcd --all-targets -- -D warnings",
+        ),
         Step::cargo("docs", "doc --no-deps --workspace").with("RUSTDOCFLAGS", "-D warnings"),
     ]
 }

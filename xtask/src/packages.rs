@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A Debian package and the program of it that is used.
+/// A Debian package and the program, or the file, of it that is used.
 struct Package {
     name: &'static str,
+    /// On the `PATH`, or with its whole path.
     program: &'static str,
     used_for: &'static str,
 }
@@ -25,6 +26,21 @@ const PACKAGES: &[Package] = &[
         name: "curl",
         program: "curl",
         used_for: "scheduling's tests run a fleet through its gateway as the README shows",
+    },
+    Package {
+        name: "etcd-server",
+        program: "etcd",
+        used_for: "store's tests run its engine over a real etcd",
+    },
+    Package {
+        name: "protobuf-compiler",
+        program: "protoc",
+        used_for: "builds the client of etcd (store's feature `etcd`)",
+    },
+    Package {
+        name: "libprotobuf-dev",
+        program: "/usr/include/google/protobuf/descriptor.proto",
+        used_for: "what protoc includes when it builds the client of etcd",
     },
     Package {
         name: "prometheus",
@@ -105,7 +121,7 @@ fn line(package: &Package) -> String {
     format!("  `{program}` (Debian package {name}): {used_for}")
 }
 
-/// Where `program` is on the `PATH`.
+/// Where `program` is on the `PATH`; one with its whole path is only looked for there.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)

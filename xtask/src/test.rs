@@ -77,6 +77,13 @@ impl Selection {
         self.packages.is_empty() && self.filters.is_empty()
     }
 
+    /// The tests of the store's engine over etcd are a part of the store's.
+    fn wants_etcd(&self) -> bool {
+        self.filters.is_empty()
+            && !self.quick
+            && (self.packages.is_empty() || self.packages.iter().any(|name| name == "store"))
+    }
+
     /// The tests proper: nextest when there is one, and what every Rust has otherwise.
     fn tests(&self, nextest: bool) -> Step {
         let mut step = if nextest {
@@ -124,7 +131,11 @@ fn run(invocation: &Invocation) -> Result<(), String> {
             "test --workspace --doc --no-fail-fast",
         ));
     }
-    steps.push(selection.tests(packages::find("cargo-nextest").is_some()));
+    let nextest = packages::find("cargo-nextest").is_some();
+    steps.push(selection.tests(nextest));
+    if selection.wants_etcd() {
+        steps.push(etcd(nextest));
+    }
     let mut tally = Tally::default();
     let mut broken = Vec::new();
     for step in steps {
@@ -136,6 +147,13 @@ fn run(invocation: &Invocation) -> Result<(), String> {
         }
     }
     conclude(tally, &broken, started)
+}
+
+/// Apart, because the feature changes what the whole fleet would be built with.
+fn etcd(nextest: bool) -> Step {
+    let runner = if nextest { "nextest run" } else { "test" };
+    let words = format!("{runner} --no-fail-fast --package store --features etcd --test etcd");
+    Step::cargo("etcd", &words)
 }
 
 /// The last line is for whoever counts; what failed stands above it.
@@ -208,6 +226,11 @@ mod tests {
         };
         check("", true, "cargo nextest run --no-fail-fast --workspace");
         check("", false, "cargo test --no-fail-fast --tests --workspace");
+        let etcd = |words: &str| {
+            let words: Vec<String> = words.split_whitespace().map(String::from).collect();
+            Selection::parse(&words).expect("good words").wants_etcd()
+        };
+        assert!(etcd("") && etcd("-p store") && !etcd("-p rpc") && !etcd("--quick"));
         check(
             "-p rpc a b",
             true,
