@@ -49,7 +49,7 @@ mod types;
 
 pub use api::{Store, Watch};
 pub use copy::{Copied, CopyError, copy};
-pub use embedded::{EmbeddedStore, EmbeddedWatch, OpenError, Options};
+pub use embedded::{Checked, EmbeddedStore, EmbeddedWatch, OpenError, Options};
 pub use error::{
     BackupError, CommitError, CompactError, Failure, LeaseError, ReadError, RecallError, WatchError,
 };

@@ -9,7 +9,7 @@ struct Fleet {
     operator: Operator,
     _discovery: Process,
     configuration: Process,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 fn fleet() -> Fleet {
@@ -23,7 +23,7 @@ fn fleet() -> Fleet {
         operator: Operator::of(discovery.address()),
         _discovery: discovery,
         configuration,
-        _folder: folder,
+        folder,
     }
 }
 
@@ -135,4 +135,56 @@ async fn without_configuration_the_command_line_says_who_is_missing() {
         .operator
         .refuses(&["config", "list", "--timeout", "2s"]);
     assert!(refused.contains("error:"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_backed_up_while_it_ran_is_checked_and_brought_back_to_another_directory() {
+    let fleet = fleet();
+    let declared = declare("greeter", vec![integer("guests", 1, 9, "3")]);
+    client(&fleet.configuration)
+        .declare(&declared)
+        .await
+        .unwrap();
+    let operator = &fleet.operator;
+    operator.says(&["config", "set", "greeter/guests", "7"]);
+    let path = |name: &str| fleet.folder.path().join(name).display().to_string();
+    let (data, backup) = (path("data"), path("backup"));
+    std::fs::create_dir(&data).unwrap();
+    std::fs::rename(path("configuration"), format!("{data}/configuration")).unwrap();
+    std::fs::write(format!("{data}/fleet.key"), "a key").unwrap();
+
+    let made = operator.says(&["state", "backup", &backup, "--data", &data]);
+    assert_eq!(row(&made, "configuration")[4], "whole", "{made}");
+    let (well, again) = operator.run(&["state", "backup", &backup, "--data", &data]);
+    assert!(!well && again.contains("File exists"), "{again}");
+    operator.says(&["config", "set", "greeter/guests", "8"]);
+    let live = operator.says(&["state", "verify", "--data", &data]);
+    assert_eq!(row(&live, "configuration")[4], "whole", "{live}");
+
+    let restored = path("restored");
+    operator.says(&["state", "restore", &backup, "--data", &restored]);
+    let key = std::fs::read_to_string(format!("{restored}/fleet.key")).unwrap();
+    assert_eq!(key, "a key");
+    let (well, again) = operator.run(&["state", "restore", &backup, "--data", &restored]);
+    assert!(!well && again.contains("is there already"), "{again}");
+    let service = Start::binary(env!("CARGO_BIN_EXE_configuration"))
+        .env("ORRERY_DATA", &restored)
+        .ready();
+    let values = client(&service).everything("greeter/").await.unwrap();
+    let found = values.iter().find(|value| value.key == "greeter/guests");
+    assert_eq!(found.unwrap().value, "7", "as it was when it was backed up");
+
+    let file = format!("{backup}/configuration.sqlite");
+    let mut bytes = std::fs::read(&file).unwrap();
+    // Every page but the first, so that it does not only hit what is free.
+    for byte in bytes.iter_mut().skip(4_096) {
+        *byte ^= 0x5a;
+    }
+    std::fs::write(&file, bytes).unwrap();
+    let (well, said) = operator.run(&["state", "verify", &backup]);
+    assert!(!well && said.contains("not whole: configuration"), "{said}");
+    let nowhere = path("nowhere");
+    let (well, said) = operator.run(&["state", "restore", &backup, "--data", &nowhere]);
+    assert!(!well && said.contains("not whole"), "{said}");
+    assert!(!std::path::Path::new(&nowhere).exists(), "nothing of it");
 }

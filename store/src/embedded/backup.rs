@@ -63,6 +63,35 @@ fn copy(database: &Path, to: &Path) -> Result<Revision, String> {
     Ok(head)
 }
 
+/// What a whole and undamaged file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The newest revision.
+    pub revision: Revision,
+    /// How many keys there are.
+    pub keys: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// Copies the store in `directory`, whoever has it open.
+pub(super) fn backup_from(directory: &Path, path: &Path) -> Result<Revision, BackupError> {
+    backup(&Files::new(directory).database, path)
+}
+
+/// Reads all of a backup, as a restore would.
+pub(super) fn check(file: &Path) -> Result<Checked, OpenError> {
+    let bytes = file.metadata();
+    let bytes = bytes.map_err(|why| OpenError::io("read the backup", file, why))?;
+    let files = Files::new(files::parent(file));
+    let loaded = load::load(file).map_err(|error| OpenError::load(&files, file, error))?;
+    Ok(Checked {
+        revision: loaded.index.head(),
+        keys: loaded.index.live(),
+        bytes: bytes.len(),
+    })
+}
+
 /// Makes a store in `directory` from a backup; answers the revision it goes on from.
 pub(super) fn restore(backup: &Path, directory: &Path) -> Result<Revision, OpenError> {
     let (_lock, files) = open::lock(directory)?;

@@ -46,6 +46,7 @@ use crate::{
     LeaseId, Op, Range, RangeAnswer, ReadError, Revision, Status, Store, Txn, WatchError,
 };
 
+pub use self::backup::Checked;
 pub use self::open::OpenError;
 pub use self::watch::EmbeddedWatch;
 
@@ -130,6 +131,28 @@ impl EmbeddedStore {
         directory: impl AsRef<Path>,
     ) -> Result<Revision, OpenError> {
         backup::restore(backup.as_ref(), directory.as_ref())
+    }
+
+    /// Writes a copy of the store in `directory` to a new file, consistent as of one revision,
+    /// which is the answer; also while another process has the store open and writes. Blocks.
+    ///
+    /// # Errors
+    /// The file exists, or could not be written, or the store is damaged; nothing is left of the
+    /// file then.
+    pub fn backup_from(
+        directory: impl AsRef<Path>,
+        path: impl AsRef<Path>,
+    ) -> Result<Revision, BackupError> {
+        backup::backup_from(directory.as_ref(), path.as_ref())
+    }
+
+    /// Reads all of a file that [`Store::backup`] wrote, as a restore would: every checksum, and
+    /// that nothing is missing. Blocks.
+    ///
+    /// # Errors
+    /// It is damaged, or cannot be read.
+    pub fn check(backup: impl AsRef<Path>) -> Result<Checked, OpenError> {
+        backup::check(backup.as_ref())
     }
 
     /// Ends the store for all handles, when what waits is written; then the directory is free.

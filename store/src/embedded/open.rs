@@ -30,7 +30,7 @@ pub enum OpenError {
     /// What is there is not what was written. Nothing of it was changed.
     #[error(
         "{file} is damaged: {what}; it is not served. Keep a copy of {directory}, move it away, \
-         and restore the newest backup into its place (`EmbeddedStore::restore`)"
+         and restore the newest backup into its place (`orrery state restore`)"
     )]
     Damaged {
         /// The data directory.

@@ -23,6 +23,7 @@ mod role;
 mod scale;
 mod secrets;
 mod spec;
+mod state;
 mod status;
 mod stop;
 mod token;
@@ -68,6 +69,7 @@ pub(crate) enum Verb {
     #[command(alias = "secret")]
     Secrets(secrets::Secrets),
     Audit(audit::Audit),
+    State(state::State),
     Call(call::Call),
     Describe(describe::Describe),
     Completions(completions::Completions),
@@ -103,6 +105,7 @@ impl Verb {
             Self::Role(verb) => verb.run(session).await,
             Self::Secrets(verb) => verb.run(session).await,
             Self::Audit(verb) => verb.run(session).await,
+            Self::State(verb) => verb.run(session),
             Self::Call(verb) => verb.run(session).await,
             Self::Describe(verb) => verb.run(session).await,
             Self::Completions(verb) => verb.run(session),
