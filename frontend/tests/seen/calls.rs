@@ -126,6 +126,10 @@ async fn the_callers_token_goes_on_and_the_gateways_own_never_does() {
     );
 }
 
+/// Deadlines are kept by the kernel's coarse clock, which each of two hops may read when it is one
+/// tick behind: 4 ms here, 10 ms with the slowest tick there is.
+const TICKS_MS: u64 = 20;
+
 #[tokio::test]
 async fn a_callers_patience_goes_on() {
     let fleet = fleet();
@@ -140,7 +144,7 @@ async fn a_callers_patience_goes_on() {
         let answer = post(at, "/v1/echo/echo", headers, r#"{"message":"patience"}"#).await;
         let left: u64 = answer.json()["message"].as_str().unwrap().parse().unwrap();
         assert!(
-            left > most / 2 && left <= most,
+            left > most / 2 && left <= most + TICKS_MS,
             "{headers}: {left} ms are left"
         );
     }
