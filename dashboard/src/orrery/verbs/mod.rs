@@ -11,6 +11,7 @@ mod events;
 mod explain;
 mod init;
 mod logs;
+mod man;
 mod node;
 mod nodes;
 mod passes;
@@ -73,6 +74,7 @@ pub(crate) enum Verb {
     Call(call::Call),
     Describe(describe::Describe),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Verb {
@@ -109,6 +111,7 @@ impl Verb {
             Self::Call(verb) => verb.run(session).await,
             Self::Describe(verb) => verb.run(session).await,
             Self::Completions(verb) => verb.run(session),
+            Self::Man(verb) => verb.run(session),
         }
     }
 }
