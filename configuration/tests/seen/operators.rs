@@ -1,6 +1,7 @@
 //! What an operator does with `orrery config`.
 
 use chassis::testing::{Operator, Process, Start, workspace_binary};
+use store::{EmbeddedStore, Options, Store as _};
 use tempfile::TempDir;
 
 use crate::common::{client, declare, integer};
@@ -152,6 +153,12 @@ async fn what_was_backed_up_while_it_ran_is_checked_and_brought_back_to_another_
     std::fs::create_dir(&data).unwrap();
     std::fs::rename(path("configuration"), format!("{data}/configuration")).unwrap();
     std::fs::write(format!("{data}/fleet.key"), "a key").unwrap();
+    // Where scheduling has its own, which is one directory further down.
+    let open = |data: &str| {
+        EmbeddedStore::open(format!("{data}/scheduling/store"), Options::default()).unwrap()
+    };
+    let store = open(&data);
+    store.put("spec/echo", "wished").await.unwrap();
 
     let made = operator.says(&["state", "backup", &backup, "--data", &data]);
     assert_eq!(row(&made, "configuration")[4], "whole", "{made}");
@@ -165,6 +172,8 @@ async fn what_was_backed_up_while_it_ran_is_checked_and_brought_back_to_another_
     operator.says(&["state", "restore", &backup, "--data", &restored]);
     let key = std::fs::read_to_string(format!("{restored}/fleet.key")).unwrap();
     assert_eq!(key, "a key");
+    let store = open(&restored).get(b"spec/echo").await.unwrap();
+    assert_eq!(store.unwrap().value, "wished");
     let (well, again) = operator.run(&["state", "restore", &backup, "--data", &restored]);
     assert!(!well && again.contains("is there already"), "{again}");
     let service = Start::binary(env!("CARGO_BIN_EXE_configuration"))
@@ -174,7 +183,7 @@ async fn what_was_backed_up_while_it_ran_is_checked_and_brought_back_to_another_
     let found = values.iter().find(|value| value.key == "greeter/guests");
     assert_eq!(found.unwrap().value, "7", "as it was when it was backed up");
 
-    let file = format!("{backup}/configuration.sqlite");
+    let file = format!("{backup}/configuration.backup");
     let mut bytes = std::fs::read(&file).unwrap();
     // Every page but the first, so that it does not only hit what is free.
     for byte in bytes.iter_mut().skip(4_096) {

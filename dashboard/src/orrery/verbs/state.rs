@@ -1,7 +1,7 @@
 //! `orrery state`: what the services of one machine have on its disk.
 //!
 //! It works on the data directory itself and asks no service: it is for the day on which none
-//! answers. A backup is a folder of the same shape: `configuration.sqlite` is the store in
+//! answers. A backup is a folder of the same shape: `configuration.backup` is the store in
 //! `configuration/`, and the keys without which a store is of no use lie where they lay.
 
 use std::fs::{self, DirBuilder};
@@ -20,6 +20,8 @@ use crate::session::Session;
 
 /// By which the store in a directory is known.
 const DATABASE: &str = "store.sqlite";
+/// What a backup's name ends with, after the path of the directory it was made from.
+const ENDING: &str = "backup";
 /// Stores lie in a service's directory or one below it.
 const DEPTH: usize = 2;
 
@@ -198,11 +200,8 @@ fn stores_of(data: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// The same, for a backup.
 fn stores_in(backup: &Path) -> Result<Vec<PathBuf>, Failure> {
     let files = files_below(backup, DEPTH)?.into_iter();
-    let files = files.filter(|path| path.extension().is_some_and(|end| end == "sqlite"));
-    let found: Vec<PathBuf> = files
-        .filter(|path| path.file_name().is_some_and(|name| name != DATABASE))
-        .map(|path| path.with_extension(""))
-        .collect();
+    let files = files.filter(|path| path.extension().is_some_and(|end| end == ENDING));
+    let found: Vec<PathBuf> = files.map(|path| path.with_extension("")).collect();
     some(found, backup, "no backup of a store")
 }
 
@@ -248,7 +247,10 @@ fn files_below(folder: &Path, depth: usize) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn in_backup(backup: &Path, store: &Path) -> PathBuf {
-    backup.join(store).with_extension("sqlite")
+    let mut name = backup.join(store).into_os_string();
+    name.push(".");
+    name.push(ENDING);
+    name.into()
 }
 
 /// Only its owner may look into what holds keys.
