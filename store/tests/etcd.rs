@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use store::conformance::{self, Fixture};
 use store::{
-    CommitError, EmbeddedStore, EtcdOptions, EtcdStore, Keys, Op, Options, Range, ReadError, Store,
-    Txn, Watch, WatchError,
+    CommitError, Compare, EmbeddedStore, EtcdOptions, EtcdStore, Keys, Op, Options, Range,
+    ReadError, Store, Txn, Watch, WatchError,
 };
 use tempfile::TempDir;
 
@@ -25,6 +25,10 @@ struct Etcd {
     directory: TempDir,
     clients: SocketAddr,
     peers: SocketAddr,
+    /// Its name among its members.
+    name: String,
+    /// All members, with their names.
+    cluster: String,
     arguments: Vec<String>,
     process: Mutex<Option<Child>>,
 }
@@ -41,9 +45,23 @@ impl Etcd {
             directory: TempDir::new().expect("a directory for the test"),
             clients,
             peers,
+            name: "test".to_owned(),
+            cluster: format!("test=http://{peers}"),
             arguments: arguments.collect(),
             process: Mutex::new(None),
         }
+    }
+
+    /// Three that make one cluster.
+    fn three() -> [Self; 3] {
+        let mut members = [Self::new(), Self::new(), Self::new()];
+        let named = |(at, member): (usize, &Self)| format!("m{at}=http://{}", member.peers);
+        let cluster: Vec<String> = members.iter().enumerate().map(named).collect();
+        for (at, member) in members.iter_mut().enumerate() {
+            member.name = format!("m{at}");
+            member.cluster = cluster.join(",");
+        }
+        members
     }
 
     fn start(&self) {
@@ -53,12 +71,12 @@ impl Etcd {
         );
         // Whatever ends this test ends its etcd.
         let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "etcd", "--name", "test"])
+            .args(["--pdeathsig", "KILL", "etcd", "--name", &self.name])
             .args(["--listen-client-urls", &clients])
             .args(["--advertise-client-urls", &clients])
             .args(["--listen-peer-urls", &peers])
             .args(["--initial-advertise-peer-urls", &peers])
-            .args(["--initial-cluster", &format!("test={peers}")])
+            .args(["--initial-cluster", &self.cluster])
             .args(["--heartbeat-interval", "50", "--election-timeout", "500"])
             .args(["--logger", "zap", "--log-level", "error"])
             .args(&self.arguments)
@@ -281,5 +299,78 @@ fn state_moves_from_one_machine_to_etcd_and_back() {
         let again = store::copy(&here, &there).await;
         let text = again.expect_err("it is not empty").to_string();
         assert!(text.contains("name an empty one"), "{text}");
+    });
+}
+
+/// Raises a counter by one, for as long as it takes, and leaves a record of it that can be made
+/// only once: what whoever has a `CommitError::Unknown` has to do.
+async fn raise(store: &EtcdStore, acknowledged: u64) {
+    let begun = Instant::now();
+    loop {
+        assert!(begun.elapsed() < START_PATIENCE, "stuck at {acknowledged}");
+        let Ok(found) = store.get(b"count").await else {
+            continue;
+        };
+        let count = found.map_or(0, |item| {
+            String::from_utf8_lossy(&item.value)
+                .parse()
+                .expect("a number")
+        });
+        if count == acknowledged + 1 {
+            return;
+        }
+        assert_eq!(count, acknowledged, "what was acknowledged is there, once");
+        let next = (count + 1).to_string();
+        let record = format!("record/{next}");
+        let compare = match count {
+            0 => Compare::absent("count"),
+            _ => Compare::value("count", count.to_string()),
+        };
+        let txn = Txn::of(vec![Op::put("count", next), Op::put(record, "once")]).when(compare);
+        if store.commit(txn).await.is_ok_and(|done| done.succeeded) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_or_done_twice_when_each_of_three_members_is_killed() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime for the test");
+    runtime.block_on(async {
+        let members = Etcd::three();
+        for member in &members {
+            member.start();
+        }
+        let endpoints = members.iter().map(|member| member.clients.to_string());
+        let mut options = EtcdOptions::new(endpoints.collect(), "/orrery/");
+        options.patience = Duration::from_secs(1);
+        let begun = Instant::now();
+        let store = loop {
+            match EtcdStore::connect(options.clone()).await {
+                Ok(store) => break store,
+                Err(error) => assert!(begun.elapsed() < START_PATIENCE, "{error}"),
+            }
+        };
+        let mut acknowledged = 0;
+        // Whoever leads at first leads until its turn, so that at least one leader is killed.
+        for member in &members {
+            for down in [false, true] {
+                if down {
+                    member.kill();
+                }
+                for _ in 0..25 {
+                    raise(&store, acknowledged).await;
+                    acknowledged += 1;
+                }
+            }
+            member.start();
+        }
+        let records = store.range(Range::prefix("record/")).await;
+        let records = records.expect("the range is read").items;
+        assert_eq!(records.len(), 150);
+        assert!(records.iter().all(|item| item.version == 1), "each once");
     });
 }
