@@ -42,6 +42,7 @@ mod embedded;
 mod error;
 #[cfg(feature = "etcd")]
 mod etcd;
+mod latency;
 pub mod limits;
 pub mod load;
 mod txn;

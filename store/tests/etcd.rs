@@ -374,3 +374,27 @@ fn nothing_acknowledged_is_lost_or_done_twice_when_each_of_three_members_is_kill
         assert!(records.iter().all(|item| item.version == 1), "each once");
     });
 }
+
+#[test]
+fn a_watch_at_a_member_that_lost_its_leader_ends_instead_of_going_silent() {
+    conformance::run(async {
+        let members = Etcd::three();
+        for member in &members {
+            member.start();
+        }
+        let store = members[0].connect("/orrery/").await;
+        let revision = store.put("a", "1").await.expect("the put is taken");
+        let mut watch = store
+            .watch(Keys::prefix(""), revision)
+            .await
+            .expect("the watch begins");
+        watch.next().await.expect("what is there is told");
+        members[1].kill();
+        members[2].kill();
+        let ended = watch.next().await;
+        assert!(
+            matches!(ended, Err(WatchError::Unavailable { .. })),
+            "{ended:?}"
+        );
+    });
+}

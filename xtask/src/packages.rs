@@ -69,6 +69,27 @@ enum Remedy {
 /// # Errors
 /// Names each missing package, what it is for, and the command that installs them.
 pub(crate) fn ensure() -> Result<(), String> {
+    install(|_| true)
+}
+
+/// The same for those that lints need: whoever only checks needs no browser.
+///
+/// # Errors
+/// As [`ensure`].
+pub(crate) fn ensure_for_lints() -> Result<(), String> {
+    install(|package| {
+        matches!(
+            package.name,
+            "gcc" | "protobuf-compiler" | "libprotobuf-dev"
+        )
+    })
+}
+
+fn install(wanted: impl Fn(&Package) -> bool) -> Result<(), String> {
+    let missing = || {
+        let all = missing().into_iter();
+        all.filter(|package| wanted(package)).collect::<Vec<_>>()
+    };
     let names = match remedy(&missing(), find("apt-get").is_some(), is_root()) {
         Remedy::Nothing => return Ok(()),
         Remedy::Tell(message) => return Err(message),

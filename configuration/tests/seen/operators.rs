@@ -1,4 +1,4 @@
-//! What an operator does with `orrery config`.
+//! What an operator does with `orrery config`, and with `orrery state`.
 
 use chassis::testing::{Operator, Process, Start, workspace_binary};
 use store::{EmbeddedStore, Options, Store as _};
@@ -28,6 +28,17 @@ fn fleet() -> Fleet {
     }
 }
 
+/// A fleet in which `greeter/guests` is a number from 1 to 9, and 3 unless it is set.
+async fn fleet_with_guests() -> Fleet {
+    let fleet = fleet();
+    let declared = declare("greeter", vec![integer("guests", 1, 9, "3")]);
+    client(&fleet.configuration)
+        .declare(&declared)
+        .await
+        .unwrap();
+    fleet
+}
+
 /// The row of a table whose first column says this.
 fn row<'a>(table: &'a str, first: &str) -> Vec<&'a str> {
     let rows = table
@@ -40,12 +51,7 @@ fn row<'a>(table: &'a str, first: &str) -> Vec<&'a str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sets_looks_at_and_takes_back_a_value_from_the_command_line() {
-    let fleet = fleet();
-    let declared = declare("greeter", vec![integer("guests", 1, 9, "3")]);
-    client(&fleet.configuration)
-        .declare(&declared)
-        .await
-        .unwrap();
+    let fleet = fleet_with_guests().await;
     let keys = fleet.operator.says(&["config", "keys", "greeter"]);
     assert!(keys.contains("a whole number from 1 to 9"), "{keys}");
     assert_eq!(
@@ -140,12 +146,7 @@ async fn without_configuration_the_command_line_says_who_is_missing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_backed_up_while_it_ran_is_checked_and_brought_back_to_another_directory() {
-    let fleet = fleet();
-    let declared = declare("greeter", vec![integer("guests", 1, 9, "3")]);
-    client(&fleet.configuration)
-        .declare(&declared)
-        .await
-        .unwrap();
+    let fleet = fleet_with_guests().await;
     let operator = &fleet.operator;
     operator.says(&["config", "set", "greeter/guests", "7"]);
     let path = |name: &str| fleet.folder.path().join(name).display().to_string();

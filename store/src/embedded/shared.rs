@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, watch};
 
@@ -12,6 +11,7 @@ use super::files::Files;
 use super::index::Index;
 use super::leases::Leases;
 use super::queue::Queue;
+use crate::latency::Latencies;
 use crate::{Failure, Latency, Revision};
 
 /// Why nothing is answered any more.
@@ -33,13 +33,11 @@ pub(super) struct Shared {
     pub(super) head: watch::Sender<Revision>,
     pub(super) stopped: watch::Sender<Option<Stopped>>,
     pub(super) commits: AtomicU64,
-    pub(super) latency: Mutex<Histogram<u64>>,
+    pub(super) latency: Latencies,
 }
 
 /// How many KiB of requests may wait.
 const ROOM: usize = 16 * 1024;
-/// The longest durable write that is told apart from longer ones, in microseconds.
-const LATENCY_MAX_US: u64 = 60_000_000;
 
 impl Shared {
     pub(super) fn new(files: Files, index: Index, leases: Leases) -> Self {
@@ -53,9 +51,7 @@ impl Shared {
             head: watch::Sender::new(head),
             stopped: watch::Sender::new(None),
             commits: AtomicU64::new(0),
-            latency: Mutex::new(
-                Histogram::new_with_max(LATENCY_MAX_US, 2).expect("the bounds are valid"),
-            ),
+            latency: Latencies::default(),
         }
     }
 
@@ -89,17 +85,10 @@ impl Shared {
 
     pub(super) fn count_write(&self, commits: u64, took: Duration) {
         self.commits.fetch_add(commits, Ordering::Relaxed);
-        let micros = u64::try_from(took.as_micros()).unwrap_or(LATENCY_MAX_US);
-        self.latency.lock().saturating_record(micros.max(1));
+        self.latency.record(took);
     }
 
     pub(super) fn write_latency(&self) -> Latency {
-        let seen = self.latency.lock();
-        Latency {
-            count: seen.len(),
-            p50_us: seen.value_at_quantile(0.50),
-            p99_us: seen.value_at_quantile(0.99),
-            max_us: seen.max(),
-        }
+        self.latency.seen()
     }
 }

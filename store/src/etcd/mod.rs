@@ -23,16 +23,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use etcd_client::{Client, CompactionOptions, ConnectOptions, GetOptions, KvClient};
-use hdrhistogram::Histogram;
-use parking_lot::Mutex;
 use tokio::time::{sleep, timeout};
 
 use self::trouble::Trouble;
 use self::wire::Space;
+use crate::latency::Latencies;
 use crate::{
     BackupError, CommitError, Committed, CompactError, EmbeddedStore, Failure, KeyValue, Keys,
-    Latency, Lease, LeaseError, LeaseId, Options, Range, RangeAnswer, ReadError, Revision, Status,
-    Store, Txn, WatchError, copy, limits,
+    Lease, LeaseError, LeaseId, Options, Range, RangeAnswer, ReadError, Revision, Status, Store,
+    Txn, WatchError, copy, limits,
 };
 
 pub use self::watch::EtcdWatch;
@@ -44,8 +43,6 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 const PING_PATIENCE: Duration = Duration::from_secs(3);
 /// Between two attempts of a read.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
-/// The longest commit that is told apart from longer ones, in microseconds.
-const LATENCY_MAX_US: u64 = 60_000_000;
 
 /// Which etcd, and which part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +80,7 @@ struct Inner {
     place: String,
     patience: Duration,
     commits: AtomicU64,
-    latency: Mutex<Histogram<u64>>,
+    latency: Latencies,
 }
 
 impl EtcdStore {
@@ -110,7 +107,6 @@ impl EtcdStore {
             limits::shown(&options.prefix)
         );
         let client = client.map_err(|why| unavailable(format!("{place}: {why}")))?;
-        let latency = Histogram::new_with_max(LATENCY_MAX_US, 2).expect("the bounds are valid");
         let store = Self {
             inner: Arc::new(Inner {
                 client,
@@ -118,7 +114,7 @@ impl EtcdStore {
                 place,
                 patience: options.patience,
                 commits: AtomicU64::new(0),
-                latency: Mutex::new(latency),
+                latency: Latencies::default(),
             }),
         };
         store.head().await?;
@@ -228,22 +224,6 @@ impl EtcdStore {
             _ => Err(Trouble::NoLease),
         }
     }
-
-    fn latency(&self) -> Latency {
-        let seen = self.inner.latency.lock();
-        Latency {
-            count: seen.len(),
-            p50_us: seen.value_at_quantile(0.50),
-            p99_us: seen.value_at_quantile(0.99),
-            max_us: seen.max(),
-        }
-    }
-
-    fn count(&self, took: Duration) {
-        self.inner.commits.fetch_add(1, Ordering::Relaxed);
-        let micros = u64::try_from(took.as_micros()).unwrap_or(LATENCY_MAX_US);
-        self.inner.latency.lock().saturating_record(micros.max(1));
-    }
 }
 
 impl Store for EtcdStore {
@@ -282,7 +262,8 @@ impl Store for EtcdStore {
         let (mut kv, begun) = (self.kv(), Instant::now());
         let answer = self.once(kv.txn(request)).await;
         let answer = answer.map_err(|trouble| trouble.of_commit(&self.inner.place, &txn))?;
-        self.count(begun.elapsed());
+        self.inner.commits.fetch_add(1, Ordering::Relaxed);
+        self.inner.latency.record(begun.elapsed());
         Ok(self.inner.space.committed(&answer))
     }
 
@@ -384,7 +365,7 @@ impl Store for EtcdStore {
             leases: leases.leases().len() as u64,
             disk_bytes: u64::try_from(server.db_size()).unwrap_or(0),
             commits: self.inner.commits.load(Ordering::Relaxed),
-            write_latency: self.latency(),
+            write_latency: self.inner.latency.seen(),
         })
     }
 
